@@ -1,0 +1,58 @@
+# Notebook series: see README.md. Every target sets up .venv by itself; PYTHON=python3.12 chooses the interpreter.
+#
+#   make run [NB=04] [PROFILE=smoke] [SEED=1] [OVERRIDES='{"num_epochs": 2}'] [DATA=folder]
+#   make test   make test-latest   make lab   make bench   make notebooks [REPOSITORY=owner/name]
+#   make pull NB=04   make results   make clean
+
+PROFILE ?= smoke
+VENV := .venv
+BIN := $(VENV)/bin
+ARGUMENTS = $(NB) --profile $(PROFILE) $(if $(SEED),--seed $(SEED)) $(if $(OVERRIDES),--overrides '$(OVERRIDES)') \
+	$(if $(DATA),--data '$(DATA)')
+SMOKE = NB_PROFILE=smoke NB_OUTPUT_DIR=$(CURDIR)/build/test
+
+.PHONY: run test check test-latest lab bench notebooks pull results clean
+.DEFAULT_GOAL := run
+
+$(VENV)/.ready: requirements.txt constraints-colab.txt tools/setup.sh
+	PYTHON=$(PYTHON) tools/setup.sh $(VENV) constraints-colab.txt
+
+.venv-latest/.ready: requirements.txt tools/setup.sh
+	PYTHON=$(PYTHON) tools/setup.sh .venv-latest
+
+run: $(VENV)/.ready
+	$(BIN)/python tools/run.py $(ARGUMENTS)
+
+test: $(VENV)/.ready
+	$(MAKE) check BIN=$(BIN)
+
+test-latest: .venv-latest/.ready
+	$(MAKE) check BIN=.venv-latest/bin
+
+# What `make test` and `make test-latest` check, in the environment of $(BIN).
+check:
+	$(BIN)/ruff check .
+	$(BIN)/python tools/notebooks.py check
+	$(BIN)/python tools/count.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n 2
+	rm -rf build/test
+	$(SMOKE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 -n 2 notebooks
+	$(SMOKE) $(BIN)/python tools/run.py --check-only
+
+lab: $(VENV)/.ready
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+bench: $(VENV)/.ready
+	for file in tests/benchmarks/bench_*.py; do PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+
+notebooks: $(VENV)/.ready
+	$(BIN)/python tools/notebooks.py write $(if $(REPOSITORY),--repository $(REPOSITORY))
+
+pull: $(VENV)/.ready
+	$(BIN)/python tools/notebooks.py pull "$(NB)"
+
+results: $(VENV)/.ready
+	$(BIN)/python tools/results.py
+
+clean:
+	rm -rf build runs .pytest_cache .ruff_cache

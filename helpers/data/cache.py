@@ -1,0 +1,53 @@
+"""Decoded arrays on disk, so that a second run starts at once."""
+
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from helpers.data.imageset import ImageSet
+
+
+def load(folder):
+    """Return the ImageSet kept in `folder`, or None if there is none; a damaged copy is removed with a warning."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return None
+    try:
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        expected = about.pop("fingerprint")
+        images = np.load(folder / "images.npy", allow_pickle=False)
+        labels = np.load(folder / "labels.npy", allow_pickle=False)
+        image_set = ImageSet(images, labels, **about)
+        if image_set.fingerprint() == expected:
+            return image_set
+        fault = "its content changed"
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        fault = f"it cannot be read ({error})"
+    warnings.warn(f"The decoded copy {folder} is dropped and made anew: {fault}.", stacklevel=2)
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def save(folder, image_set):
+    """Keep an ImageSet in `folder`, whole or not at all; a folder that cannot be written is a warning, no error."""
+    folder = Path(folder)
+    about = {"class_names": image_set.class_names, "name": image_set.name, "split": image_set.split,
+             "source": image_set.source, "official": image_set.official, "fingerprint": image_set.fingerprint()}
+    partial = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        np.save(partial / "images.npy", image_set.images)
+        np.save(partial / "labels.npy", image_set.labels)
+        (partial / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+    except OSError as error:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+        warnings.warn(f"No decoded copy was kept in {folder}: {error}. The next run decodes again.", stacklevel=2)

@@ -1,0 +1,206 @@
+"""One JSON record a run: what was measured, with which settings and code, and whether the targets were met."""
+
+import ast
+import datetime
+import hashlib
+import json
+import math
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from helpers import config, runtime
+
+UNCOUNTED_TAGS = {"parameters", "setup", "profiles", "exercise", "solution"}
+COUNTED_MODULES = re.compile(r"helpers\.((keras|torch)\.(augment|losses|networks|training)|data\.(?!catalogue).+)")
+
+
+def save(run, settings, metrics, targets=(), data=(), training_minutes=None):
+    """Write `record.json` into the run's folder, print the summary, and return the record.
+
+    Args:
+        run: the `runtime.Run`.
+        settings: what `config.resolve` gave.
+        metrics: dict, name -> number, or `{"mean", "sd", "n"}` as `evaluate.mean_and_spread` gives it.
+        targets: dicts `{"metric": name, "at_least": number}` or `{"metric": name, "at_most": number}`, the headline
+            first; one whose number is None does not apply to this profile and is left out.
+        data: the `ImageSet`s that were used.
+        training_minutes: minutes the headline arm and its baseline trained, also over interrupted runs.
+
+    Returns:
+        The record, a dict; its fields are those of the file.
+
+    Raises:
+        ValueError: a metric is not a finite number, or a target names a metric that is not there.
+    """
+    for name, value in metrics.items():
+        if not math.isfinite(_number(value)):
+            raise ValueError(f"The metric {name!r} is {value!r}; a record holds finite numbers only.")
+    record = {
+        "notebook": run.notebook,
+        "profile": run.profile,
+        "settings": config.as_dict(settings),
+        "seed": run.seed,
+        "metrics": metrics,
+        "targets": judge(metrics, targets),
+        "minutes": round((time.time() - run.started) / 60, 2),
+        "training_minutes": None if training_minutes is None else round(training_minutes, 2),
+        "peak_memory_mib": runtime.peak_memory_mib(),
+        "device": run.device,
+        "versions": {"python": sys.version.split()[0], **runtime.versions()},
+        "commit": runtime.commit(),
+        "code": code_hashes(run.notebook, loaded_modules()),
+        "data": [image_set.describe() for image_set in data],
+        "date": datetime.date.today().isoformat(),
+    }
+    run.folder.mkdir(parents=True, exist_ok=True)
+    partial = run.folder / "record.json.part"
+    partial.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, run.folder / "record.json")
+    runtime.say("\n".join(["", *summary(record), f"Record: {run.folder / 'record.json'}"]))
+    return record
+
+
+def save_figure(run, name, figure):
+    """Keep a figure as `figures/<name>.png` in the run's folder, and return it for the notebook to show."""
+    folder = run.folder / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
+    return figure
+
+
+def judge(metrics, targets):
+    """Return the targets that apply, each with the measured `value` and whether it was `met`."""
+    judged = []
+    for target in targets:
+        metric, bound = target["metric"], target.get("at_least", target.get("at_most"))
+        if bound is None:
+            continue
+        if metric not in metrics:
+            raise ValueError(f"A target names the metric {metric!r}; measured were {', '.join(metrics)}.")
+        value = _number(metrics[metric])
+        met = value >= bound if "at_least" in target else value <= bound
+        side = "at_least" if "at_least" in target else "at_most"
+        judged.append({"metric": metric, side: bound, "value": value, "met": met})
+    return judged
+
+
+def summary(record):
+    """Return the lines that tell a reader what a record says; arms of experiments ("question: arm") are left out."""
+    lines = [f"{name:<32} {format_metric(value)}" for name, value in record["metrics"].items() if ":" not in name]
+    for target in record["targets"]:
+        sign, bound = (">=", target["at_least"]) if "at_least" in target else ("<=", target["at_most"])
+        lines.append(f"Target: {target['metric']} {sign} {bound:g}: {'met' if target['met'] else 'NOT met'}"
+                     f" ({target['value']:.4g})")
+    return [*lines, f"{record['minutes']:.1f} minutes, {record['peak_memory_mib']} MiB, {record['device']}"]
+
+
+def format_metric(value):
+    """Return a metric as text: `99.12`, or `99.12 ± 0.05 (n = 3)`."""
+    if not isinstance(value, dict):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    spread = "" if value["sd"] is None else f" ± {value['sd']:.2g}"
+    return f"{value['mean']:.4g}{spread} (n = {value['n']})"
+
+
+def loaded_modules():
+    """Return the names of the helpers modules in this process that can change a result."""
+    return sorted(name for name in sys.modules if COUNTED_MODULES.fullmatch(name))
+
+
+def code_hashes(notebook, modules, root=runtime.ROOT):
+    """Return name -> 12 hexadecimal digits for a notebook's code cells and for helpers modules.
+
+    Prose, comments, docstrings, blank lines, the cells tagged as in `UNCOUNTED_TAGS` and modules that only draw or
+    report do not count: changing them leaves a result as it was. A file that is not there gives None.
+    """
+    hashes = {}
+    for name in (notebook, *modules):
+        path = root / ("notebooks" if name == notebook else "") / (name.replace(".", "/") + ".py")
+        path = path if path.is_file() else path.with_suffix("") / "__init__.py"
+        if not path.is_file():
+            hashes[name] = None
+            continue
+        text = path.read_text(encoding="utf-8")
+        code = _code_lines(counted_cells(text) if name == notebook else text)
+        hashes[name] = hashlib.sha256(code.encode()).hexdigest()[:12]
+    return hashes
+
+
+def counted_cells(text):
+    """Return the code cells of a notebook's `.py` text that make its results, one after the other."""
+    parts = re.split(r"^# %%(.*)$", text, flags=re.MULTILINE)
+    cells = [body for head, body in zip(parts[1::2], parts[2::2])
+             if "[markdown]" not in head and not UNCOUNTED_TAGS & set(re.findall(r'"(\w+)"', head))]
+    return "\n".join(cells)
+
+
+def own_settings(notebook, profile, root=runtime.ROOT):
+    """Return the settings of a notebook's own column, read from the table in its `.py`, as a record holds them."""
+    tree = ast.parse((root / "notebooks" / f"{notebook}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PROFILES":
+            return config.as_dict(config.resolve(profile, ast.literal_eval(node.value)))
+    raise ValueError(f"notebooks/{notebook}.py has no table PROFILES = {{...}}.")
+
+
+def faults(record, root=runtime.ROOT):
+    """Return what speaks against committing a record: settings not the notebook's own, a verdict that is not true."""
+    found = []
+    own = own_settings(record["notebook"], record["profile"], root)
+    changed = sorted(name for name in own.keys() | record["settings"].keys()
+                     if own.get(name) != record["settings"].get(name))
+    if changed:
+        found.append("its settings are not the notebook's own: " + ", ".join(changed))
+    if judge(record["metrics"], record["targets"]) != record["targets"]:
+        found.append("its verdict on the targets is not what its metrics say")
+    return found
+
+
+def is_stale(record, root=runtime.ROOT):
+    """Return True if code that the record ran has changed since."""
+    modules = [name for name in record["code"] if name != record["notebook"]]
+    return code_hashes(record["notebook"], modules, root) != record["code"]
+
+
+def load_records(folder=runtime.ROOT / "results"):
+    """Return the committed records (dicts), by notebook, profile and device."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*/*.json"))]
+    order = {name: index for index, name in enumerate(config.PROFILE_NAMES)}
+    return sorted(records, key=lambda record: (record["notebook"], order[record["profile"]], record["device"]))
+
+
+def table(records, root=runtime.ROOT):
+    """Return the records as a Markdown table, one row a record."""
+    rows = ["| notebook | profile | result | target | minutes | memory, MiB | device | date |",
+            "|---|---|---|---|---|---|---|---|"]
+    for record in records:
+        target = record["targets"][0] if record["targets"] else None
+        headline = target["metric"] if target else next(iter(record["metrics"]))
+        result = f"{headline.replace('_', ' ')} **{format_metric(record['metrics'][headline])}**"
+        if is_stale(record, root):
+            result += " (stale: the code has changed since)"
+        goal = "none"
+        if target:
+            sign, bound = ("≥", target["at_least"]) if "at_least" in target else ("≤", target["at_most"])
+            goal = f"{sign} {bound:g}: {'met' if target['met'] else 'not met'}"
+        rows.append(f"| {record['notebook']} | {record['profile']} | {result} | {goal} | {record['minutes']:.1f} "
+                    f"| {record['peak_memory_mib']} | {record['device']} | {record['date']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _number(value):
+    return float(value["mean"] if isinstance(value, dict) else value)
+
+
+def _code_lines(text):
+    """Return the lines of code without docstrings, comment lines, blank lines and trailing space."""
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False):
+            documentation = node.body[0]
+            lines[documentation.lineno - 1:documentation.end_lineno] = [""] * (
+                documentation.end_lineno - documentation.lineno + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip() and not line.lstrip().startswith("#"))

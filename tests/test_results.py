@@ -1,0 +1,101 @@
+import json
+import time
+
+import pytest
+
+from helpers import config, results, runtime
+
+PROFILES = {"profile": ("laptop", "full"), "num_epochs": (3, 9)}
+NOTEBOOK = '''# %% [markdown]
+# # A lesson
+# %% tags=["profiles"]
+PROFILES = {"profile": ("laptop", "full"), "num_epochs": (3, 9)}
+# %%
+def model():
+    """Say what it is."""
+    return 1  # %s
+# %% tags=["exercise"]
+answer = 42
+'''
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with one notebook; gives its root."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "04_lesson.py").write_text(NOTEBOOK)
+    return tmp_path
+
+
+def make_record(root, **changes):
+    record = {"notebook": "04_lesson", "profile": "laptop", "settings": {"num_epochs": 3}, "seed": 0,
+              "metrics": {"test_accuracy": {"mean": 99.1, "sd": 0.05, "n": 3}},
+              "targets": [{"metric": "test_accuracy", "at_least": 99.0, "value": 99.1, "met": True}],
+              "minutes": 1.5, "peak_memory_mib": 700, "device": "CPU, 2 cores", "date": "2026-11-22",
+              "code": results.code_hashes("04_lesson", [], root), **changes}
+    return record
+
+
+def test_a_saved_record_says_what_ran_and_whether_the_target_was_met(tmp_path, capsys):
+    run = runtime.Run("04_lesson", "laptop", 7, tmp_path / "run", "CPU, 2 cores", time.time() - 60)
+    settings = config.resolve("laptop", PROFILES)
+    targets = [{"metric": "test_accuracy", "at_least": 99.0}, {"metric": "loss", "at_most": 0.1},
+               {"metric": "loss", "at_least": None}]
+    results.save(run, settings, {"test_accuracy": 98.5, "loss": 0.05}, targets)
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert [target["met"] for target in record["targets"]] == [False, True]
+    assert record["settings"] == {"num_epochs": 3} and record["seed"] == 7 and record["minutes"] >= 1
+    assert "test_accuracy >= 99: NOT met" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"mean": float("nan"), "sd": 0.0, "n": 3}])
+def test_a_metric_that_is_no_number_is_refused(tmp_path, value):
+    run = runtime.Run("04_lesson", "laptop", 0, tmp_path, "CPU", time.time())
+    with pytest.raises(ValueError, match=r"'loss'.*finite"):
+        results.save(run, config.resolve("laptop", PROFILES), {"loss": value})
+
+
+def test_a_target_on_something_not_measured_is_refused():
+    with pytest.raises(ValueError, match="'accuracy'; measured were loss"):
+        results.judge({"loss": 1.0}, [{"metric": "accuracy", "at_least": 1}])
+
+
+def test_a_record_with_other_settings_or_a_false_verdict_is_at_fault(project):
+    assert results.faults(make_record(project), project) == []
+    assert "num_epochs" in results.faults(make_record(project, settings={"num_epochs": 2}), project)[0]
+    false = [{"metric": "test_accuracy", "at_least": 99.5, "value": 99.1, "met": True}]
+    assert "verdict" in results.faults(make_record(project, targets=false), project)[0]
+
+
+@pytest.mark.parametrize(("old", "new", "stale"), [
+    ("return 1", "return 2", True),
+    ("# # A lesson", "# # A better lesson", False),
+    ('"""Say what it is."""', '"""Say it better."""', False),
+    ("answer = 42", "answer = 43", False),
+    ('"num_epochs": (3, 9)', '"num_epochs": (3, 8)', False),
+])
+def test_a_record_goes_stale_with_the_code_and_not_with_the_prose(project, old, new, stale):
+    record = make_record(project)
+    path = project / "notebooks" / "04_lesson.py"
+    path.write_text(path.read_text().replace(old, new))
+    assert results.is_stale(record, project) is stale
+
+
+def test_the_table_marks_a_stale_record_and_an_unmet_target(project):
+    unmet = [{"metric": "test_accuracy", "at_least": 99.5, "value": 99.1, "met": False}]
+    row = results.table([make_record(project, targets=unmet, code={"04_lesson": "0"})], project).splitlines()[-1]
+    assert "99.1 ± 0.05 (n = 3)" in row and "stale" in row and "≥ 99.5: not met" in row
+
+
+def test_committed_records_stand():
+    for record in results.load_records():
+        assert results.faults(record) == [], record["notebook"]
+
+
+def test_the_code_of_a_run_names_what_can_change_it_and_not_what_draws():
+    import helpers.torch.training  # noqa: F401
+    from helpers import data, plots  # noqa: F401
+
+    modules = results.loaded_modules()
+    assert "helpers.torch.training" in modules and "helpers.data.imageset" in modules
+    assert not [name for name in modules if "plots" in name or "explain" in name or "catalogue" in name]
