@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from helpers import config, runtime
+from helpers.data import folder
 
 UNCOUNTED_TAGS = {"parameters", "setup", "profiles", "exercise", "solution"}
 COUNTED_MODULES = re.compile(r"helpers\.((keras|torch)\.(augment|losses|networks|training)|data\.(?!catalogue).+)")
@@ -94,6 +95,7 @@ def summary(record):
         sign, bound = (">=", target["at_least"]) if "at_least" in target else ("<=", target["at_most"])
         lines.append(f"Target: {target['metric']} {sign} {bound:g}: {'met' if target['met'] else 'NOT met'}"
                      f" ({target['value']:.4g})")
+    lines += [] if record["targets"] else ["No target applies to this run."]
     return [*lines, f"{record['minutes']:.1f} minutes, {record['peak_memory_mib']} MiB, {record['device']}"]
 
 
@@ -147,13 +149,15 @@ def own_settings(notebook, profile, root=runtime.ROOT):
 
 
 def faults(record, root=runtime.ROOT):
-    """Return what speaks against committing a record: settings not the notebook's own, a verdict that is not true."""
+    """Return what speaks against committing a record: other settings, the reader's data, a verdict that is not true."""
     found = []
     own = own_settings(record["notebook"], record["profile"], root)
     changed = sorted(name for name in own.keys() | record["settings"].keys()
                      if own.get(name) != record["settings"].get(name))
     if changed:
         found.append("its settings are not the notebook's own: " + ", ".join(changed))
+    if any(image_set["source"] == folder.SOURCE for image_set in record["data"]):
+        found.append("it ran on " + folder.SOURCE)
     if judge(record["metrics"], record["targets"]) != record["targets"]:
         found.append("its verdict on the targets is not what its metrics say")
     return found

@@ -79,7 +79,7 @@ def _half_written(folder):
 
 
 def trials(notebook, kills, seed):
-    """Run the trials; yield (moment of the kill in s, whether while saving, checkpoints before, resumed, equal, hash)."""
+    """Run the trials; yield (seconds to the kill, whether while saving, checkpoints left, resumed, equal, hash)."""
     generator = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         process = start(notebook, folder)

@@ -31,7 +31,8 @@ def make_record(root, **changes):
     record = {"notebook": "04_lesson", "profile": "laptop", "settings": {"num_epochs": 3}, "seed": 0,
               "metrics": {"test_accuracy": {"mean": 99.1, "sd": 0.05, "n": 3}},
               "targets": [{"metric": "test_accuracy", "at_least": 99.0, "value": 99.1, "met": True}],
-              "minutes": 1.5, "peak_memory_mib": 700, "device": "CPU, 2 cores", "date": "2026-11-22",
+              "data": [{"name": "mnist", "source": "the published files"}], "minutes": 1.5, "peak_memory_mib": 700,
+              "device": "CPU, 2 cores", "date": "2026-11-22",
               "code": results.code_hashes("04_lesson", [], root), **changes}
     return record
 
@@ -63,6 +64,8 @@ def test_a_target_on_something_not_measured_is_refused():
 def test_a_record_with_other_settings_or_a_false_verdict_is_at_fault(project):
     assert results.faults(make_record(project), project) == []
     assert "num_epochs" in results.faults(make_record(project, settings={"num_epochs": 2}), project)[0]
+    own = [{"name": "photos", "source": "the reader's own folder of images"}]
+    assert "own folder" in results.faults(make_record(project, data=own), project)[0]
     false = [{"metric": "test_accuracy", "at_least": 99.5, "value": 99.1, "met": True}]
     assert "verdict" in results.faults(make_record(project, targets=false), project)[0]
 

@@ -1,3 +1,4 @@
+import linecache
 import os
 import random
 import subprocess
@@ -141,6 +142,18 @@ class Bomb:
 
     def __reduce__(self):
         return os.mkdir, (self.path,)
+
+
+def test_the_source_hash_notices_a_changed_method_and_works_on_classes_without_a_file():
+    def hash_of(line):
+        namespace = {"__name__": "no_such_module"}
+        source = f"class Net:\n    def forward(self, x):\n        return {line}\n"
+        path = f"<cell {line}>"
+        linecache.cache[path] = (len(source), None, source.splitlines(True), path)
+        exec(compile(source, path, "exec"), namespace)
+        return training.source_hash(namespace["Net"])
+
+    assert hash_of("x") == hash_of("x") != hash_of("x + 1")
 
 
 def test_batches_hold_every_image_once_in_an_order_of_seed_and_epoch():

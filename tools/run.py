@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import datetime
 import html
 import importlib.metadata
 import json
@@ -31,12 +30,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ("smoke", "laptop", "colab", "full")
 PACKAGES = ("torch", "torchvision", "accelerate", "tensorflow", "keras", "numpy", "scikit-learn", "matplotlib")
 SMOKE_CELL_SECONDS = 1800  # smoke cells take seconds: one that takes this long hangs
-WIDGET = "application/vnd.jupyter.widget-view+json"
+DATE = "%Y-%m-%d %H:%M"
 # nbconvert's own page, but it does not wait for the network (no require.js, MathJax on the side), and has alt texts
 PAGE = """{% extends 'index.html.j2' %}
 {% block html_head_js_requirejs %}{% endblock %}
 {% block html_head_js_mathjax %}{{ super() | replace('<script src', '<script async src') }}{% endblock %}
-{% block body_header %}{{ super() }}<p><a href="../index.html">All notebooks</a></p>{% endblock %}
+{% block body_header %}{{ super() }}
+<p class="jp-RenderedHTMLCommon"><a href="../index.html">All notebooks</a></p>{% endblock %}
 {% block data_png scoped %}<div class="jp-RenderedImage jp-OutputArea-output"><img
 alt="{{ output.metadata.alt | e }}" src="data:image/png;base64,{{ output.data['image/png'] }}"></div>{% endblock %}"""
 
@@ -87,13 +87,14 @@ def check_record(path, since=0.0):
         list of sentences; empty if the record is there, is new, and all its metrics are finite numbers.
     """
     path = Path(path)
+    shown = "/".join(path.parts[-4:])
     if not path.is_file():
-        return [f"no record was written: {path} is missing"]
+        return [f"no record was written: {shown} is missing"]
     if path.stat().st_mtime < since:
-        return [f"no new record was written: {path} is older than this run"]
+        return [f"no new record was written: {shown} is older than this run"]
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        faults = [] if record["metrics"] else [f"{path} has no metrics"]
+        faults = [] if record["metrics"] else [f"{shown} has no metrics"]
         for name, value in record["metrics"].items():
             parts = {"mean": None, **value} if isinstance(value, dict) else {"value": value}
             if parts.get("n") == 1:
@@ -106,7 +107,7 @@ def check_record(path, since=0.0):
             headline(record)  # raises if a target lacks a part
         return faults
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return [f"{path} is not the record of a run: {type(error).__name__}: {error}"]
+        return [f"{shown} is not the record of a run: {type(error).__name__}: {error}"]
 
 
 def headline(record):
@@ -180,8 +181,8 @@ def execute(notebook, profile, root, on_cell_start, progress):
 def progress_bars_as_text(notebook, widgets):
     """Replaces widgets by their last text: a page would have to fetch scripts from the network to show them."""
     notebook.metadata.pop("widgets", None)
-    for output in [output for cell in notebook.cells for output in cell.get("outputs", [])]:
-        view = output.get("data", {}).pop(WIDGET, None)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        view = output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
         children = widgets.get(view["model_id"], {}).get("children", []) if view else []
         parts = [widgets.get(child.removeprefix("IPY_MODEL_"), {}).get("value") for child in children]
         text = " ".join(html.unescape(part).strip() for part in parts if isinstance(part, str))
@@ -228,7 +229,7 @@ def run_notebook(name, profile, parameters, say, root=ROOT):
     started, at = time.time(), {"cell": 0}
     runs, build = run_folder(name, profile, root), root / "build" / profile
     result = {"notebook": name, "profile": profile, "parameters": parameters, "status": "ok", "commit": commit(root),
-              "date": now()}
+              "date": time.strftime(DATE)}
     notebook = nbformat.v4.new_notebook()
     try:
         if profile == "smoke" and runs.exists():
@@ -254,17 +255,17 @@ def run_notebook(name, profile, parameters, say, root=ROOT):
     (build / name).mkdir(parents=True)
     for figure in (runs / "figures").glob("*.png"):
         if figure.stat().st_mtime >= started:
-            shutil.copy(figure, build / name)
+            shutil.copy2(figure, build / name)
     write_page(notebook, build / f"{name}.html")
     (build / f"{name}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     return result
 
 
 def commit(root):
-    """The checkout's commit, with "-dirty" behind it if files were changed since."""
+    """The checkout's commit, with "-dirty" behind it where files have changed since."""
     git = subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=root, text=True,
                          capture_output=True, check=False)
-    return git.stdout.strip() or "no commit"
+    return f"commit {git.stdout.strip()}" if git.returncode == 0 else "no commit"
 
 
 def write_index(root=ROOT):
@@ -274,30 +275,19 @@ def write_index(root=ROOT):
         title = re.search(r"^# # (.+)", source.read_text(encoding="utf-8"), re.M)
         files = [path for profile in PROFILES if (path := build / profile / f"{source.stem}.json").is_file()]
         for result in [json.loads(file.read_text(encoding="utf-8")) for file in files] or [{}]:
-            figures = sorted((build / result["profile"] / source.stem).glob("*.png")) if result else []
+            figures = (build / result["profile"] / source.stem).glob("*.png") if result else []
             rows.append({"notebook": source.stem, "title": title[1] if title else source.stem, "status": "not run yet",
                          "headline": None, "minutes": 0.0, **result,
-                         "figures": [figure.relative_to(build).as_posix() for figure in figures]})
+                         "figures": [figure.relative_to(build).as_posix() for figure  # in the order of the lesson
+                                     in sorted(figures, key=lambda figure: figure.stat().st_mtime)]})
     installed = {dist.name: dist.version for dist in importlib.metadata.distributions()}
     versions = {"Python": platform.python_version()} | {name: installed[name] for name in PACKAGES if name in installed}
     met = [row["headline"]["met"] for row in rows if row["headline"] and row["headline"]["met"] is not None]
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         Path(__file__).with_name("index.html").read_text(encoding="utf-8"))
-    page = template.render(rows=rows, met=met, versions=versions, commit=commit(root), date=now())
+    page = template.render(rows=rows, met=met, versions=versions, commit=commit(root), date=time.strftime(DATE))
     build.mkdir(exist_ok=True)
     (build / "index.html").write_text(page, encoding="utf-8")
-
-
-def now():
-    return f"{datetime.datetime.now():%Y-%m-%d %H:%M}"
-
-
-def overrides(text):
-    """The value of --overrides as a dict."""
-    value = json.loads(text or "{}")
-    if not isinstance(value, dict):
-        raise ValueError(text)
-    return value
 
 
 def main(argv=None, root=ROOT):
@@ -306,11 +296,13 @@ def main(argv=None, root=ROOT):
     parser.add_argument("notebooks", nargs="*", help="04, 04_lenet_mnist_torch or several; none: all")
     parser.add_argument("--profile", choices=PROFILES, default="smoke")
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--overrides", type=overrides, help="settings that replace the profile's, a JSON object")
+    parser.add_argument("--overrides", type=json.loads, help="settings that replace the profile's, a JSON object")
     parser.add_argument("--data", help="a folder of your own images instead of the lesson's data")
     parser.add_argument("--check-only", action="store_true", help="check the records that are there; run nothing")
     options = parser.parse_args(argv)
     names = select(options.notebooks, root)
+    if not isinstance(options.overrides, dict | None):
+        parser.error(f"--overrides must be a JSON object, got {options.overrides!r}")
     if options.check_only:
         faults = [f"{name} {options.profile}: {fault}" for name in names
                   for fault in check_record(run_folder(name, options.profile, root) / "record.json")]
@@ -323,8 +315,8 @@ def main(argv=None, root=ROOT):
     try:
         for number, name in enumerate(names, 1):
             label = f"[{number}/{len(names)}] {name} {options.profile} ... "
-            result = run_notebook(name, options.profile, parameters, lambda text, label=label: say(label + text, True),
-                                  root)
+            result = run_notebook(name, options.profile, parameters, root=root,
+                                  say=lambda text, label=label: say(label + text, passing=True))
             statuses.append(result["status"])
             say(label + summary(result))
             write_index(root)

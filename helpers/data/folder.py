@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 
 from helpers.data.imageset import ImageSet
 
+SOURCE = "the reader's own folder of images"
 ENDINGS = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
@@ -48,7 +49,7 @@ def read(folder, split, image_shape, seed=0, test_fraction=0.2):
         raise ValueError(f"No readable image in {folder} ({split}); looked for {', '.join(sorted(ENDINGS))} in "
                          f"{', '.join(class_names)}.")
     image_set = ImageSet(np.stack(images), np.array(labels), class_names, folder.name, split,
-                         "the reader's own folder of images", official=False)
+                         SOURCE, official=False)
     if has_splits:
         return image_set
     train, test = image_set.split_off(test_fraction, seed)

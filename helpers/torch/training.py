@@ -78,9 +78,12 @@ def count_parameters(model, trainable_only=False):
 
 
 def source_hash(*definitions):
-    """Return 8 hexadecimal digits of the source of classes and functions, so that a change in them is noticed."""
-    source = "".join(inspect.getsource(definition) for definition in definitions)
-    return hashlib.sha256(source.encode()).hexdigest()[:8]
+    """Return 8 hexadecimal digits of the source of functions and classes, so that a change in them is noticed."""
+    functions = []
+    for definition in definitions:  # of a class its methods: the source of a class in a notebook cannot be had
+        members = vars(definition).values() if inspect.isclass(definition) else [definition]
+        functions += [member for member in members if inspect.isfunction(member)]
+    return hashlib.sha256("".join(map(inspect.getsource, functions)).encode()).hexdigest()[:8]
 
 
 def summary_writer(folder, purge_step=None):
