@@ -21,7 +21,7 @@ $(VENV)/.ready: requirements.txt constraints-colab.txt tools/setup.sh
 	PYTHON=$(PYTHON) tools/setup.sh .venv-latest
 
 run: $(VENV)/.ready
-	$(BIN)/python tools/run.py $(ARGUMENTS)
+	$(BIN)/python -m tools.run $(ARGUMENTS)
 
 test: $(VENV)/.ready
 	$(MAKE) check BIN=$(BIN)
@@ -32,12 +32,12 @@ test-latest: .venv-latest/.ready
 # What `make test` and `make test-latest` check, in the environment of $(BIN).
 check:
 	$(BIN)/ruff check .
-	$(BIN)/python tools/notebooks.py check
-	$(BIN)/python tools/count.py
+	$(BIN)/python -m tools.notebooks check
+	$(BIN)/python -m tools.count
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n 2
 	rm -rf build/test
 	$(SMOKE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 -n 2 notebooks
-	$(SMOKE) $(BIN)/python tools/run.py --check-only
+	$(SMOKE) $(BIN)/python -m tools.run --check-only
 
 lab: $(VENV)/.ready
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -46,13 +46,13 @@ bench: $(VENV)/.ready
 	for file in tests/benchmarks/bench_*.py; do PYTHONPATH=. $(BIN)/python $$file || exit 1; done
 
 notebooks: $(VENV)/.ready
-	$(BIN)/python tools/notebooks.py write $(if $(REPOSITORY),--repository $(REPOSITORY))
+	$(BIN)/python -m tools.notebooks write $(if $(REPOSITORY),--repository $(REPOSITORY))
 
 pull: $(VENV)/.ready
-	$(BIN)/python tools/notebooks.py pull "$(NB)"
+	$(BIN)/python -m tools.notebooks pull "$(NB)"
 
 results: $(VENV)/.ready
-	$(BIN)/python tools/results.py
+	$(BIN)/python -m tools.results
 
 clean:
 	rm -rf build runs .pytest_cache .ruff_cache

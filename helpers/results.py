@@ -91,20 +91,35 @@ def judge(metrics, targets):
 def summary(record):
     """Return the lines that tell a reader what a record says; arms of experiments ("question: arm") are left out."""
     lines = [f"{name:<32} {format_metric(value)}" for name, value in record["metrics"].items() if ":" not in name]
-    for target in record["targets"]:
-        sign, bound = (">=", target["at_least"]) if "at_least" in target else ("<=", target["at_most"])
-        lines.append(f"Target: {target['metric']} {sign} {bound:g}: {'met' if target['met'] else 'NOT met'}"
-                     f" ({target['value']:.4g})")
+    lines += [f"Target: {target['metric']} {_bound(target)} ({target['value']:.4g})" for target in record["targets"]]
     lines += [] if record["targets"] else ["No target applies to this run."]
     return [*lines, f"{record['minutes']:.1f} minutes, {record['peak_memory_mib']} MiB, {record['device']}"]
+
+
+def headline(record):
+    """Return what to say of a record in one line: the first target's metric, else the first metric.
+
+    Returns:
+        dict: `metric`, its name and value as text; `target`, how it stands to its target, as text; `met`, bool, None
+        without a target.
+    """
+    target = next(iter(record["targets"]), None)
+    name = target["metric"] if target else next(iter(record["metrics"]))
+    metric = f"{name.replace('_', ' ')} {format_metric(record['metrics'][name])}"
+    if target is None:
+        return {"metric": metric, "target": "no target", "met": None}
+    others = len(record["targets"]) - 1
+    more = f", and {sum(each['met'] for each in record['targets'][1:])} of {others} others" if others else ""
+    return {"metric": metric, "target": f"target {_bound(target)}{more}", "met": target["met"]}
 
 
 def format_metric(value):
     """Return a metric as text: `99.12`, or `99.12 ± 0.05 (n = 3)`."""
     if not isinstance(value, dict):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    spread = "" if value["sd"] is None else f" ± {value['sd']:.2g}"
-    return f"{value['mean']:.4g}{spread} (n = {value['n']})"
+    decimals = 2 if abs(value["mean"]) >= 1 else 4
+    spread = "" if value["sd"] is None else f" ± {value['sd']:.{decimals}f}"
+    return f"{value['mean']:.{decimals}f}{spread} (n = {value['n']})"
 
 
 def loaded_modules():
@@ -181,18 +196,17 @@ def table(records, root=runtime.ROOT):
     rows = ["| notebook | profile | result | target | minutes | memory, MiB | device | date |",
             "|---|---|---|---|---|---|---|---|"]
     for record in records:
-        target = record["targets"][0] if record["targets"] else None
-        headline = target["metric"] if target else next(iter(record["metrics"]))
-        result = f"{headline.replace('_', ' ')} **{format_metric(record['metrics'][headline])}**"
-        if is_stale(record, root):
-            result += " (stale: the code has changed since)"
-        goal = "none"
-        if target:
-            sign, bound = ("≥", target["at_least"]) if "at_least" in target else ("≤", target["at_most"])
-            goal = f"{sign} {bound:g}: {'met' if target['met'] else 'not met'}"
-        rows.append(f"| {record['notebook']} | {record['profile']} | {result} | {goal} | {record['minutes']:.1f} "
-                    f"| {record['peak_memory_mib']} | {record['device']} | {record['date']} |")
+        said = headline(record)
+        stale = " (stale: the code has changed since)" if is_stale(record, root) else ""
+        rows.append(f"| {record['notebook']} | {record['profile']} | {said['metric']}{stale} | {said['target']} "
+                    f"| {record['minutes']:.1f} | {record['peak_memory_mib']} | {record['device']} "
+                    f"| {record['date']} |")
     return "\n".join(rows) + "\n"
+
+
+def _bound(target):
+    sign, bound = ("≥", target["at_least"]) if "at_least" in target else ("≤", target["at_most"])
+    return f"{sign} {bound:g}: {'met' if target['met'] else 'NOT met'}"
 
 
 def _number(value):

@@ -451,8 +451,9 @@ results.save_figure(run, "curves", plots.curves(
 # %% [markdown]
 # Read the curves in pairs. Training and validation fall together: neither network learns by heart. The training
 # accuracy may even stay below the validation accuracy, because it is measured on *shifted* images, which are harder,
-# and while the weights are still moving. The gap between the two networks appears within the first epoch and does not
-# close: with equal numbers of weights, knowing that pixels have neighbours is worth more than having seen more images.
+# and while the weights are still moving. The gap between the two networks is there in the validation curves after the
+# first epoch and does not close: with equal numbers of weights, knowing that pixels have neighbours is worth more than
+# having seen more images.
 
 # %%
 seconds_per_epoch = float(np.median([epoch["seconds"] for epoch in histories["LeNet", SEED]]))
@@ -611,7 +612,7 @@ results.save_figure(run, "class_ascent", plots.image_grid(
 chosen = test_set.stratified(6, seed=0)
 pictures, labels = training.tensors(chosen)[0].to(test_images.device).float() / 255, chosen.labels
 heat_maps = {"Grad-CAM": explain.grad_cam(first, pictures, "activation2", labels),
-             "occlusion": explain.occlusion(first, pictures, labels, patch_size=5, stride=2),
+             "occlusion": explain.occlusion(first, pictures, labels, patch_size=5, stride=2, fill=0.0),
              "Grad-CAM, random weights": explain.grad_cam(explain.randomised(first), pictures, "activation2", labels)}
 for name, maps in heat_maps.items():
     correlation = np.corrcoef(heat_maps["Grad-CAM"].ravel(), maps.ravel())[0, 1]

@@ -46,7 +46,7 @@ def test_a_saved_record_says_what_ran_and_whether_the_target_was_met(tmp_path, c
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert [target["met"] for target in record["targets"]] == [False, True]
     assert record["settings"] == {"num_epochs": 3} and record["seed"] == 7 and record["minutes"] >= 1
-    assert "test_accuracy >= 99: NOT met" in capsys.readouterr().out
+    assert "test_accuracy ≥ 99: NOT met" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"mean": float("nan"), "sd": 0.0, "n": 3}])
@@ -87,7 +87,7 @@ def test_a_record_goes_stale_with_the_code_and_not_with_the_prose(project, old, 
 def test_the_table_marks_a_stale_record_and_an_unmet_target(project):
     unmet = [{"metric": "test_accuracy", "at_least": 99.5, "value": 99.1, "met": False}]
     row = results.table([make_record(project, targets=unmet, code={"04_lesson": "0"})], project).splitlines()[-1]
-    assert "99.1 ± 0.05 (n = 3)" in row and "stale" in row and "≥ 99.5: not met" in row
+    assert "99.10 ± 0.05 (n = 3)" in row and "stale" in row and "≥ 99.5: NOT met" in row
 
 
 def test_committed_records_stand():

@@ -1,8 +1,8 @@
 """Keeps each pair in step: notebooks/NAME.py (jupytext percent, the only file that is edited) and NAME.ipynb.
 
-    python tools/notebooks.py write [--repository owner/name]   stamp the address and the setup cell, write each .ipynb
-    python tools/notebooks.py check                             exit 1 and name what `write` would change
-    python tools/notebooks.py pull NOTEBOOK                     bring an .ipynb edited in Colab back into its .py
+    python -m tools.notebooks write [--repository owner/name]   stamp the address and the setup cell, write each .ipynb
+    python -m tools.notebooks check                             exit 1 and name what `write` would change
+    python -m tools.notebooks pull NOTEBOOK                     bring an .ipynb edited in Colab back into its .py
 """
 import argparse
 import ast

@@ -47,9 +47,7 @@ def card(records):
         return "No run has been recorded yet."
     rows = ["| measured | result | minutes | memory | device |", "|---|---|---|---|---|"]
     for record in records:
-        metric = record["targets"][0]["metric"] if record["targets"] else next(iter(record["metrics"]))
-        rows.append(f"| `{record['profile']}` | {metric.replace('_', ' ')} "
-                    f"{results.format_metric(record['metrics'][metric])} | {record['minutes']:.1f} "
+        rows.append(f"| `{record['profile']}` | {results.headline(record)['metric']} | {record['minutes']:.1f} "
                     f"| {record['peak_memory_mib']} MiB | {record['device']} |")
     return "\n".join(rows)
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import html
 import importlib.metadata
 import json
 import math
@@ -18,13 +17,15 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import jinja2
-import jupytext
 import nbformat.v4
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.filters import strip_ansi
+
+from helpers import results
+from tools.notebooks import notebook_text
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ("smoke", "laptop", "colab", "full")
@@ -104,27 +105,10 @@ def check_record(path, since=0.0):
         faults += [f"metric {target['metric']} has a target but was not measured"
                    for target in record["targets"] if target["metric"] not in record["metrics"]]
         if not faults:
-            headline(record)  # raises if a target lacks a part
+            results.headline(record)  # raises if a target lacks a part
         return faults
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"{shown} is not the record of a run: {type(error).__name__}: {error}"]
-
-
-def headline(record):
-    """The first target's metric, else the first metric, as text, and how it stands to its target."""
-    target = next(iter(record["targets"]), None)
-    name = target["metric"] if target else next(iter(record["metrics"]))
-    value = record["metrics"][name]
-    text = f"{name} {value['mean'] if isinstance(value, dict) else value:.4g}"
-    if isinstance(value, dict) and value.get("n", 1) > 1:
-        text += f" ± {value['sd']:.2g} (n = {value['n']})"
-    if target is None:
-        return {"metric": text, "target": "no target in this profile", "met": None}
-    bound = f">= {target['at_least']}" if "at_least" in target else f"<= {target['at_most']}"
-    verdict = f"target {bound}: {'met' if target['met'] else 'not met'}"
-    if len(record["targets"]) > 1:
-        verdict += f"; {sum(each['met'] for each in record['targets'])} of {len(record['targets'])} targets met"
-    return {"metric": text, "target": verdict, "met": bool(target["met"])}
 
 
 def heading(cells, index):
@@ -136,7 +120,7 @@ def heading(cells, index):
 
 def read_notebook(path, parameters):
     """The notebook of a `.py`, with `parameters` (name -> value) set right behind the cell tagged `parameters`."""
-    notebook = jupytext.read(path)
+    notebook = nbformat.reads(notebook_text(path), as_version=4)
     if parameters:
         at = [i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
         if len(at) != 1:
@@ -174,20 +158,17 @@ def execute(notebook, profile, root, on_cell_start, progress):
                 raise
             finally:
                 wait([done])
-                progress_bars_as_text(notebook, client.widget_state)
+                without_widgets(notebook)
         done.result()
 
 
-def progress_bars_as_text(notebook, widgets):
-    """Replaces widgets by their last text: a page would have to fetch scripts from the network to show them."""
+def without_widgets(notebook):
+    """Takes progress bars off the page: it would have to fetch scripts from the network to show them."""
     notebook.metadata.pop("widgets", None)
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
-        view = output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-        children = widgets.get(view["model_id"], {}).get("children", []) if view else []
-        parts = [widgets.get(child.removeprefix("IPY_MODEL_"), {}).get("value") for child in children]
-        text = " ".join(html.unescape(part).strip() for part in parts if isinstance(part, str))
-        if text:
-            output.data = nbformat.from_dict({"text/plain": text})
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs
+                            if "application/vnd.jupyter.widget-view+json" not in output.get("data", {})]
 
 
 def write_page(notebook, path):
@@ -241,7 +222,7 @@ def run_notebook(name, profile, parameters, say, root=ROOT):
         faults = check_record(runs / "record.json", started)
         if faults:
             raise RecordError("; ".join(faults))
-        result["headline"] = headline(json.loads((runs / "record.json").read_text(encoding="utf-8")))
+        result["headline"] = results.headline(json.loads((runs / "record.json").read_text(encoding="utf-8")))
     except (Exception, KeyboardInterrupt) as error:
         if not isinstance(error, CellExecutionError):  # that one is on the page already
             report = nbformat.v4.new_output("error", ename="", evalue="", traceback=[describe(error)])

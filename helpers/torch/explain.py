@@ -40,12 +40,13 @@ def gradient_ascent(
 ):
     """Climb from `start` to images with a high score.
 
-    Plain ascent finds high-frequency noise. What makes the pictures readable: the gradient is smoothed, so that broad
-    strokes grow before pixels do; each step lets the image decay towards the background, so that only what the score
-    keeps asking for stays (the L2 term of Simonyan et al. 2013; decay and blur as in Yosinski et al. 2015,
-    arXiv 1506.06579); and each gradient is taken at a slightly shifted image. The gradient is scaled to a
-    root-mean-square of 1 per image, so that the same settings suit scores of any size. Whoever builds `score` on a
-    model puts that in evaluation mode; `class_ascent` and `filter_ascent` do so themselves.
+    Plain ascent finds high-frequency noise. Three things make the pictures readable. The gradient is smoothed, so that
+    broad strokes grow before pixels do (Yosinski et al. 2015, arXiv 1506.06579, blur the image instead, which also
+    wipes out what was found). Each step lets the image decay towards the background, so that only what the score
+    keeps asking for stays (the L2 term of Simonyan et al. 2013). Each gradient is taken at a slightly shifted image.
+
+    The gradient is scaled to a root-mean-square of 1 per image, so that the same settings suit scores of any size.
+    Whoever builds `score` on a model puts that in evaluation mode; `class_ascent` and `filter_ascent` do so themselves.
 
     Args:
         score: function, images `(N, C, H, W)` -> `(N,)`, differentiable; image i alone decides number i.
