@@ -37,6 +37,7 @@ RECORD = {"metrics": {"accuracy": 97.8, "loss": {"mean": 0.1, "sd": None, "n": 1
           "targets": [{"metric": "accuracy", "at_least": 99.0, "met": False}]}
 SAVES = f'''
 import json, os, sys
+from pathlib import Path
 folder = Path(os.environ["NB_OUTPUT_DIR"], "runs", NAME, os.environ["NB_PROFILE"])
 folder.mkdir(parents=True)  # fails if an earlier smoke run was left in place
 record = {RECORD} | {{"saw": [sys.executable, os.getcwd(), SEED, OVERRIDES, DATA]}}
@@ -100,6 +101,7 @@ def test_a_failure_is_reported_and_the_next_notebook_runs(project, capsys):
 def test_ctrl_c_stops_the_kernel_and_still_writes_the_index(project):
     root = project(nb01_long="""
 import os, signal, time
+from pathlib import Path
 try:
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(60)
