@@ -655,6 +655,8 @@ record = results.save(run, cfg, metrics, targets, [train_set, validation_set, te
 #
 # - **No GPU found** in Colab: *Runtime > Change runtime type > T4 GPU*, then *Run all*.
 # - **The loss becomes `nan` or stays at 2.30**: the learning rate is too high (see the experiment).
+# - **Much slower than the card says, on a CPU**: other programs keep the cores busy, and the threads of torch wait for
+#   each other. Start Jupyter with `OMP_NUM_THREADS=1` in the environment.
 # - **Out of memory**: hardly possible here (the card says how much is used); otherwise lower `batch_size`.
 # - **The data cannot be downloaded**: the message names the hosts, the files and the folder to put them in.
 # - **The notebook seems not to train**: it resumed a finished run, and says so. Delete the folder `runs` to start over.

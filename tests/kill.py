@@ -28,12 +28,11 @@ def start(notebook, folder):
 
 
 def finish(process):
-    """Wait for the end and return (seconds, output); a failure raises with the last of the output."""
-    begun = time.monotonic()
+    """Wait for the end and return the output; a failure raises with the last of it."""
     output, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(output[-3000:])
-    return time.monotonic() - begun, output
+    return output
 
 
 def final_states(folder):
@@ -79,26 +78,25 @@ def _half_written(folder):
 
 
 def trials(notebook, kills, seed):
-    """Run the trials; yield (seconds to the kill, whether while saving, checkpoints left, resumed, equal, hash)."""
+    """Run the trials; yield (seconds to the kill, whether a save was cut, checkpoints left, resumed, equal, hash)."""
     generator = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
+        begun = time.time()
         process = start(notebook, folder)
-        begun = time.monotonic()
         while process.poll() is None and not list(Path(folder).rglob("epoch-*.pt")):
             time.sleep(0.05)
-        first = time.monotonic() - begun  # imports and data are behind us, training has begun
+        first = time.time() - begun  # imports and data are behind us, training has begun
         finish(process)
-        whole = time.monotonic() - begun
+        last = max(path.stat().st_mtime for path in Path(folder).rglob("epoch-*.pt")) - begun
         expected = final_states(folder)
     for trial in range(kills):
         with tempfile.TemporaryDirectory() as folder:
-            while_saving = trial % 2 == 1
             process = start(notebook, folder)
-            moment = kill(process, folder, generator.uniform(first, first + 0.8 * (whole - first)), while_saving)
-            before = len(list(Path(folder).rglob("epoch-*.pt")))
-            _, output = finish(start(notebook, folder))
+            moment = kill(process, folder, generator.uniform(first, last), while_saving=trial % 2 == 1)
+            cut, before = _half_written(folder), len(list(Path(folder).rglob("epoch-*.pt")))
+            output = finish(start(notebook, folder))
             found = final_states(folder)
-            yield moment, while_saving, before, output.count("resumed after"), found == expected, _summary(found)
+            yield moment, cut, before, output.count("resumed after"), found == expected, _summary(found)
 
 
 def _summary(states):
@@ -112,8 +110,8 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     failed = 0
-    for moment, while_saving, before, resumed, equal, digest in trials(options.notebook, options.kills, options.seed):
-        where = "inside a save" if while_saving else ""
+    for moment, cut, before, resumed, equal, digest in trials(options.notebook, options.kills, options.seed):
+        where = "inside a save" if cut else ""
         print(f"killed after {moment:6.2f} s {where:<14} {before:3d} checkpoints left, {resumed:3d} resumed, "
               f"{'equal' if equal else 'DIFFERENT'} {digest}", flush=True)
         failed += not equal
