@@ -59,17 +59,31 @@ def _look(index):
     }
 
 
-def _text(text, width, max_lines=2):
-    """Class names and titles: underscores as spaces, wrapped to `width` characters, `$` shown and not taken for maths."""
-    options = {"max_lines": max_lines, "placeholder": "…"}
-    lines = [textwrap.fill(line, max(4, int(width)), **options) for line in str(text).replace("_", " ").split("\n")]
+def _wrapped(text, width):
+    """Each line of a title on at most two lines of `width` characters; underscores become spaces, `$` is no maths."""
+    lines = str(text).replace("_", " ").split("\n")
+    lines = [textwrap.fill(line, max(4, int(width)), max_lines=2, placeholder="…") for line in lines]
     return "\n".join(lines).replace("$", r"\$")
 
 
-def _names(class_names, count, width=22):
+def _short(name, width=24):
+    """One line of at most `width` characters."""
+    name = str(name).replace("_", " ")
+    return (name if len(name) <= width else name[: width - 1] + "…").replace("$", r"\$")
+
+
+def _names(class_names, count):
     if len(class_names) != count:
         raise ValueError(f"class_names must have one name a class: expected {count}, got {len(class_names)}.")
-    return [_text(name, width, max_lines=1) for name in class_names]
+    return [_short(name) for name in class_names]
+
+
+def _handles(names, looks):
+    return [Line2D([], [], label=name, **look) for name, look in zip(names, looks)]
+
+
+def _legend_columns(names):
+    return max(1, min(len(names), int(WIDTH * 72 / (5.5 * max(map(len, names)) + 42))))  # points: text and symbol
 
 
 def _per_item(values, count, name):
@@ -99,23 +113,24 @@ def _images(images, budget=110_000):
     return np.clip(images, 0, 1)
 
 
-def _show(ax, image, **options):
+def _show(ax, image):
     """An image without axes; grey where it has one channel."""
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    return ax.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", **options)
+    pixels = image[:, :, 0] if image.shape[2] == 1 else image
+    ax.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
-def _cells(count, num_columns, largest=3.0):
+def _cells(count, num_columns, largest=3.0, width=WIDTH):
     """Rows, columns and cell width in inches of a grid: few images are shown larger, not stretched over the page."""
     columns = min(num_columns, count)
-    return math.ceil(count / columns), columns, min(WIDTH / columns, largest)
+    return math.ceil(count / columns), columns, min(width / columns, largest)
 
 
 def image_grid(images, titles=None, wrong=None, num_columns=8):
     """Images in a grid; those marked wrong have a thick frame and a bold title that begins with a cross.
 
-    Large images are reduced by averaging blocks of pixels, so that the figure stays near 200 kB.
+    Large images are reduced by averaging blocks of pixels, so that a page of photos stays near 250 kB.
 
     Args:
         images: `(N, H, W, C)`, C 1 (shown grey) or 3, uint8 or float in [0, 1].
@@ -132,7 +147,7 @@ def image_grid(images, titles=None, wrong=None, num_columns=8):
     images = _images(images)
     titles, wrong = _per_item(titles, len(images), "titles"), _per_item(wrong, len(images), "wrong")
     rows, columns, cell = _cells(len(images), num_columns)
-    titles = [_text(title, cell * 12) for title in titles or [""] * len(images)]
+    titles = [_wrapped(title, cell * 12) for title in titles or [""] * len(images)]
     num_lines = max(title.count("\n") + bool(title) for title in titles)
     height = rows * (cell * images.shape[1] / images.shape[2] + 0.17 * num_lines)
     with _panels(rows, columns, height, cell * columns) as (figure, axes):
@@ -147,6 +162,14 @@ def image_grid(images, titles=None, wrong=None, num_columns=8):
                 ax.title.set(color=WRONG, fontweight="bold")
                 ax.spines[:].set(visible=True, color=WRONG, linewidth=3)
     return figure
+
+
+def _quantity(panel, units):
+    """Axis label of metrics that share a panel: train_loss and validation_loss are both "loss"."""
+    last_words = {metric.split("_")[-1] for metric in panel}
+    shared = len(panel) > 1 and len(last_words) == 1
+    unit = (units or {}).get(panel[0])
+    return (last_words.pop() if shared else _short(", ".join(panel), 60)) + (f" ({unit})" if unit else "")
 
 
 def curves(histories, metrics, units=None, num_columns=2):
@@ -172,31 +195,30 @@ def curves(histories, metrics, units=None, num_columns=2):
     if missing:
         raise ValueError(f"no history has {missing}; the metrics there are: {sorted(known)}.")
     several, grouped = len(histories) > 1, any(len(panel) > 1 for panel in panels)
+    names = [_short(name, 40) for name in histories]
+    legend_height = 0.2 + 0.2 * math.ceil(len(names) / _legend_columns(names)) if several else 0
     rows, columns = math.ceil(len(panels) / num_columns), min(num_columns, len(panels))
-    with _panels(rows, columns, 2.8 * rows + 0.3 * several) as (figure, axes):
+    with _panels(rows, columns, 2.8 * rows + legend_height) as (figure, axes):
         for ax, panel in zip(axes.flat, panels):
-            for run, history in enumerate(histories.values()):
-                for number, metric in enumerate(panel):
+            for number, metric in enumerate(panel):
+                for run, history in enumerate(histories.values()):
                     points = [(epoch["epoch"], epoch[metric]) for epoch in history if metric in epoch]
                     look = _look(run if several else number)
                     look |= {"linestyle": LINES[number % len(LINES)]} if grouped else {}
-                    ax.plot(*zip(*points), markevery=max(1, len(points) // 8), **look) if points else None
+                    ax.plot(*zip(*points), markevery=max(1, len(points) // 8), **look)
             if len(panel) > 1:
-                looks = [{"color": "0.3", "linestyle": LINES[n % len(LINES)]} if several else _look(n) for n in range(9)]
-                handles = [Line2D([], [], label=_text(m, 40), **look) for m, look in zip(panel, looks)]
-                ax.legend(handles=handles)
-            words = {metric.split("_")[-1] for metric in panel}
-            unit = (units or {}).get(panel[0])
-            name = words.pop() if len(panel) > 1 and len(words) == 1 else ", ".join(panel).replace("_", " ")
-            ax.set(xlabel="epoch", ylabel=f"{name} ({unit})" if unit else name)
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+                looks = [_look(number) for number in range(len(panel))]
+                looks = [{"color": "0.3", "linestyle": look["linestyle"]} if several else look for look in looks]
+                ax.legend(handles=_handles([_short(metric, 40) for metric in panel], looks))
+            ax.set(xlabel="epoch", ylabel=_quantity(panel, units))
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             ax.grid(True)
         for ax in axes.flat[len(panels) :]:
             ax.remove()
         if several:
-            looks = [_look(run) | ({"linestyle": "none"} if grouped else {}) for run in range(len(histories))]
-            handles = [Line2D([], [], label=_text(name, 40), **look) for name, look in zip(histories, looks)]
-            figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+            looks = [_look(run) | ({"linestyle": "none"} if grouped else {}) for run in range(len(names))]
+            handles = _handles(names, looks)
+            figure.legend(handles=handles, loc="outside lower center", ncols=_legend_columns(names))
     return figure
 
 
@@ -224,13 +246,14 @@ def confusion(matrix, class_names):
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     errors = np.where(np.eye(count, dtype=bool), np.nan, share)
     largest = max(np.nanmax(errors, initial=0), 1e-9)
-    with _panels(1, 1, np.clip(2 + 0.4 * count, 3.2, 8.5)) as (figure, axes):
+    with _panels(1, 1, np.clip(2 + 0.4 * count, 3.6, 8.5)) as (figure, axes):
         ax = axes[0, 0]
         picture = ax.imshow(errors, plt.get_cmap("Blues").with_extremes(bad="0.85"), vmin=0, vmax=largest)
-        figure.colorbar(picture, label="share of the true class (%), errors only", shrink=0.8)
-        ax.set(xlabel="predicted class", ylabel="true class")
-        if count <= 40:
-            ax.set_xticks(range(count), names, rotation=90 if max(map(len, names)) > 2 else 0)
+        figure.colorbar(picture, label="% of the true class (errors only)")
+        number = "" if count <= 40 else " (number)"
+        ax.set(xlabel="predicted class" + number, ylabel="true class" + number)
+        if not number:
+            ax.set_xticks(range(count), names, rotation=90 if len("".join(names)) > 35 else 0)
             ax.set_yticks(range(count), names)
         for row, column in np.argwhere(matrix) if count <= 20 else ():
             dark, hit = errors[row, column] > 0.6 * largest, row == column
@@ -254,19 +277,22 @@ def reliability(result):
         top, bottom = top[0], bottom[0]
         top.bar(middles, result["accuracy"], width, color=PALETTE[5], edgecolor="black", label="accuracy in the bin")
         top.plot([0, 1], [0, 1], "--", color="black", label="perfect calibration")
-        top.plot(result["confidence"], result["accuracy"], "o", color=WRONG, label="at the mean confidence of the bin")
+        points = {"color": "white", "markeredgecolor": "black", "label": "at the mean confidence"}
+        top.plot(result["confidence"], result["accuracy"], "D", **points)
+        error = 100 * result["expected_calibration_error"]
+        top.set_title(f"expected calibration error {error:.2f} %, {len(counts)} bins")
         top.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy (fraction)")
-        top.set_title(f"expected calibration error {100 * result['expected_calibration_error']:.2f} %, {len(counts)} bins")
         top.legend(loc="upper left")
         bars = bottom.bar(middles, counts, width, color="0.75", edgecolor="black")
-        bottom.bar_label(bars, [f"{count}" if count else "" for count in counts] if len(counts) <= 15 else [""] * len(counts), fontsize=9)
+        if len(counts) <= 15:
+            bottom.bar_label(bars, [str(count or "") for count in counts], fontsize=9)
         bottom.set(xlim=(0, 1), ylim=(0.7, 4 * counts.max()), yscale="log", ylabel="images (count)")
         bottom.set_xlabel("confidence (highest probability)")
         figure.get_layout_engine().set(hspace=0.02)
     return figure
 
 
-def comparison(results, metric, target=None, digits=1):
+def comparison(results, metric, target=None, digits=None):
     """Results of experiments: a point for each, with its spread as a bar and its value written at the right.
 
     Points and not bars, because the axis covers the values found; where it leaves out 0 its label says so.
@@ -276,7 +302,7 @@ def comparison(results, metric, target=None, digits=1):
             from the top.
         metric: what is compared, with its unit, for the axis.
         target: number, drawn as a dashed line; or None.
-        digits: decimals of the written values.
+        digits: decimals of the written values; None for three significant figures of the largest.
 
     Returns:
         Figure with one axes.
@@ -288,6 +314,8 @@ def comparison(results, metric, target=None, digits=1):
         raise ValueError("results are empty: expected {name: number or {'mean', 'sd', 'n'}}.")
     entries = [r if isinstance(r, dict) else {"mean": r, "sd": None, "n": 1} for r in results.values()]
     means, spreads = [e["mean"] for e in entries], [e["sd"] or 0 for e in entries]
+    if digits is None:
+        digits = max(0, 3 - math.ceil(math.log10(max(map(abs, means)) or 1)))
     heights = np.arange(len(entries))
     with _panels(1, 1, 0.9 + 0.34 * len(entries)) as (figure, axes):
         ax = axes[0, 0]
@@ -301,7 +329,7 @@ def comparison(results, metric, target=None, digits=1):
             figure.legend(loc="outside upper right")
         ax.margins(x=0.08)
         ax.set(ylim=(len(entries) - 0.5, -0.5))
-        ax.set_yticks(heights, [_text(name, 34) for name in results])
+        ax.set_yticks(heights, [_wrapped(name, 34) for name in results])
         omits_zero = ax.get_xlim()[0] > 0 or ax.get_xlim()[1] < 0
         spread = "; bars: standard deviation" if any(spreads) else ""
         ax.set_xlabel(metric + spread + ("; the axis does not start at 0" if omits_zero else ""))
@@ -332,7 +360,7 @@ def feature_maps(maps, titles=None, signed=None, num_columns=8):
     signed = bool(maps.min() < 0) if signed is None else signed
     largest = np.abs(maps).max() or 1.0
     limits = (-largest, largest) if signed else (maps.min(), max(maps.max(), maps.min() + 1e-9))
-    rows, columns, cell = _cells(len(maps), num_columns, largest=2.0)
+    rows, columns, cell = _cells(len(maps), num_columns, largest=2.0, width=WIDTH - 0.9)
     height = max(1.5, rows * (cell * maps.shape[1] / maps.shape[2] + 0.17 * any(titles)))
     with _panels(rows, columns, height, cell * columns + 0.9) as (figure, axes):
         for index, ax in enumerate(axes.flat):
@@ -341,7 +369,7 @@ def feature_maps(maps, titles=None, signed=None, num_columns=8):
                 continue
             picture = ax.imshow(maps[index], "cividis" if signed else "viridis", vmin=limits[0], vmax=limits[1])
             ax.set(xticks=[], yticks=[])
-            ax.set_title(_text(titles[index], cell * 12, max_lines=1), fontsize=9, pad=3)
+            ax.set_title(_short(titles[index], int(cell * 12)), fontsize=9, pad=3)
         left = [ax for ax in axes.flat if ax.figure is not None]
         figure.colorbar(picture, ax=left, label="value (no unit)", aspect=30, fraction=0.05)
     return figure
@@ -350,7 +378,7 @@ def feature_maps(maps, titles=None, signed=None, num_columns=8):
 def heat_maps(images, maps, titles=None, num_columns=6):
     """What a network looks at: the image, its map with the range of values, and the map laid over the image.
 
-    Each map has its own scale, from its lowest value (dark, left transparent in the overlay) to its highest (bright).
+    Each map has its own scale, from its lowest value (dark) to its highest (bright); the overlay's image is grey.
 
     Args:
         images: `(N, H, W, C)`, C 1 or 3, uint8 or float in [0, 1].
@@ -370,7 +398,7 @@ def heat_maps(images, maps, titles=None, num_columns=6):
     titles = _per_item(titles, len(images), "titles") or [""] * len(images)
     rows, columns, cell = _cells(len(images), num_columns, largest=2.2)
     height, width = images.shape[1:3]
-    on_image = {"extent": (-0.5, width - 0.5, height - 0.5, -0.5), "cmap": "inferno", "interpolation": "bilinear"}
+    on_image = {"extent": (-0.5, width - 0.5, height - 0.5, -0.5), "cmap": "inferno", "vmin": 0, "vmax": 1}
     inches = rows * (3 * cell * height / width + 0.9)
     with _panels(3 * rows, columns, inches, cell * columns) as (figure, axes):
         for index in range(rows * columns):
@@ -380,17 +408,18 @@ def heat_maps(images, maps, titles=None, num_columns=6):
                 continue
             low, high = maps[index].min(), maps[index].max()
             scaled = (maps[index] - low) / (high - low or 1)
-            for ax in (above, middle, below):
-                _show(ax, images[index])
-            middle.imshow(scaled, vmin=0, vmax=1, **on_image)
-            below.imshow(scaled, vmin=0, vmax=1, alpha=0.75 * scaled, **on_image)
-            above.set_title(_text(titles[index], cell * 12), fontsize=9, pad=3)
+            _show(above, images[index])
+            _show(middle, images[index])
+            middle.imshow(scaled, interpolation="nearest", **on_image)  # as coarse as it is
+            _show(below, images[index].mean(axis=2, keepdims=True))  # grey: the only colour is the map's
+            below.imshow(scaled, interpolation="bilinear", alpha=0.5, **on_image)
+            above.set_title(_wrapped(titles[index], cell * 12), fontsize=9, pad=3)
             middle.set_title(f"{low:.3g} to {high:.3g}", fontsize=9, pad=3)
             below.set_title("overlay", fontsize=9, pad=3)
     return figure
 
 
-def embedding(points, labels, class_names, method=""):
+def embedding(points, labels, class_names, method="dimension"):
     """Images as points in the plane; class shown by colour and marker.
 
     From the 21st class on, points are small and grey and named together in the legend.
@@ -419,18 +448,18 @@ def embedding(points, labels, class_names, method=""):
     looks = [{"color": PALETTE[c % len(PALETTE)], "marker": MARKERS[c % len(MARKERS)]} for c in range(shown)]
     if shown < len(class_names):
         names, looks = [*names, f"{len(class_names) - shown} others"], [*looks, {"color": "0.8", "marker": "."}]
-    rows, columns = math.ceil(len(panels) / 3), min(3, len(panels))
-    height = rows * {1: 5.5, 2: 4.2, 3: 3.0}[columns] + 0.2 * math.ceil(len(names) / 5)
+    rows, columns, legend_columns = math.ceil(len(panels) / 3), min(3, len(panels)), _legend_columns(names)
+    height = rows * {1: 5.5, 2: 4.2, 3: 3.0}[columns] + 0.2 * math.ceil(len(names) / legend_columns)
     groups = np.minimum(labels, shown)
     with _panels(rows, columns, height) as (figure, axes):
         for ax, (title, array) in zip(axes.flat, panels.items()):
             for group in reversed(range(len(names))):
                 ax.scatter(*array[groups == group].T, s=12, alpha=0.7, linewidths=0, **looks[group])
-            ax.set(xticks=[], yticks=[], title=_text(title, 40), xlabel=f"{method} 1".strip(), ylabel=f"{method} 2".strip())
+            ax.set(xticks=[], yticks=[], title=_short(title, 40), xlabel=f"{method} 1", ylabel=f"{method} 2")
         for ax in axes.flat[len(panels) :]:
             ax.remove()
-        handles = [Line2D([], [], linestyle="none", label=name, **look) for name, look in zip(names, looks)]
-        figure.legend(handles=handles, loc="outside lower center", ncols=5)
+        handles = _handles(names, [look | {"linestyle": "none"} for look in looks])
+        figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns)
     return figure
 
 
@@ -449,12 +478,15 @@ def class_balance(counts, class_names):
     """
     counts = np.asarray(counts)
     names = _names(class_names, len(counts))
-    with _panels(1, 1, 3.2) as (figure, axes):
+    named = len(counts) <= 40
+    crowded = named and len("".join(names)) > 90
+    with _panels(1, 1, 4.2 if crowded else 3.0) as (figure, axes):
         ax = axes[0, 0]
         bars = ax.bar(range(len(counts)), counts, color=PALETTE[0])
-        ax.set(ylabel="images (count)", xlabel="class")
-        if len(counts) <= 40:
-            ax.set_xticks(range(len(counts)), names, rotation=90 if sum(map(len, names)) > 90 else 0)
+        ax.set(ylabel="images (count)", xlabel="class" if named else "class number")
+        ax.margins(y=0.1)
+        if named:
+            ax.set_xticks(range(len(counts)), names, rotation=90 if crowded else 0)
         if len(counts) <= 12:
             ax.bar_label(bars, fontsize=9)
     return figure
