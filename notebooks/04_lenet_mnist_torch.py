@@ -36,6 +36,8 @@
 # |---|---|---|---|---|
 # | `laptop` | test accuracy 99.36 ± 0.05 (n = 3) | 4.3 | 1129 MiB | CPU, 2 cores (AMD EPYC) |
 # | `colab` | test accuracy 99.42 ± 0.06 (n = 3) | 7.2 | 1128 MiB | CPU, 2 cores (AMD EPYC) |
+#
+# Minutes and memory on a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
 # **You will learn** to

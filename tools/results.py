@@ -49,6 +49,8 @@ def card(records):
     for record in records:
         rows.append(f"| `{record['profile']}` | {results.headline(record)['metric']} | {record['minutes']:.1f} "
                     f"| {record['peak_memory_mib']} MiB | {record['device']} |")
+    if all(record["device"].startswith("CPU") for record in records):
+        rows += ["", "Minutes and memory on a GPU: pending, no such run has been recorded yet."]
     return "\n".join(rows)
 
 
