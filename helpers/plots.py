@@ -46,7 +46,6 @@ def _panels(num_rows, num_columns, height, width=WIDTH):
         )
         try:
             yield figure, axes
-            figure.draw_without_rendering()  # ticks are made when first drawn: do it while the style holds
         finally:
             plt.close(figure)
 

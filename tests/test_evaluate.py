@@ -188,9 +188,9 @@ def test_class_distances_agree_with_a_loop_over_all_pairs():
 
 
 def test_leave_one_out_does_not_let_an_image_vote_for_itself():
-    angles = np.radians([0, 1, 90, 91])
-    features = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    assert evaluate.cluster_quality(features, np.array([0, 1, 0, 1]))["knn_accuracy"] == 0
+    rng = np.random.default_rng(0)  # unrelated to their labels, so only an image's own vote could be right
+    features, labels = rng.normal(size=(2500, 64)), rng.integers(0, 2, 2500)  # two blocks
+    assert 0.45 < evaluate.cluster_quality(features, labels)["knn_accuracy"] < 0.55
 
 
 def test_mean_and_spread_divides_by_n_minus_1_and_calls_the_spread_of_one_run_unknown():

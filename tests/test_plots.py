@@ -46,6 +46,7 @@ def test_a_figure_is_closed_legible_and_leaves_the_readers_settings_alone(name):
     assert figure.get_size_inches()[0] <= 9
     assert min(text.get_fontsize() for text in texts(figure)) >= 9
     assert figure.get_facecolor()[:3] == (1, 1, 1)
+    assert {label.get_color() for ax in figure.axes for label in ax.get_xticklabels()} <= {"black"}
 
 
 def test_a_figure_that_fails_halfway_is_closed_too():
@@ -78,6 +79,7 @@ def test_curves_draw_what_the_histories_hold_and_skip_epochs_without_the_metric(
     figure = plots.curves({"long": HISTORY, "sparse": sparse}, ["train_loss", "accuracy"], {"train_loss": "nats"})
     loss, accuracy = figure.axes
     np.testing.assert_allclose(loss.lines[0].get_xydata(), [(1, 2), (2, 1), (3, 2 / 3)])
+    np.testing.assert_allclose(loss.lines[1].get_xydata(), [(1, 3), (2, 2)])
     np.testing.assert_allclose(accuracy.lines[1].get_xydata(), [(2, 0.5)])
     assert (loss.get_xlabel(), loss.get_ylabel(), accuracy.get_ylabel()) == ("epoch", "train loss (nats)", "accuracy")
     assert [text.get_text() for text in figure.legends[0].texts] == ["long", "sparse"]
@@ -86,10 +88,12 @@ def test_curves_draw_what_the_histories_hold_and_skip_epochs_without_the_metric(
 
 
 def test_a_confusion_matrix_is_shaded_by_its_errors_and_not_by_its_diagonal():
-    figure = plots.confusion([[990, 10, 0], [0, 100, 0], [3, 1, 96]], ["cat", "dog", "elk"])
+    figure = plots.confusion([[990, 10, 0], [0, 100, 0], [3, 1, 96]], ["$1 to $2", "hot_dog", "elk"])
     picture = figure.axes[0].images[0]
     np.testing.assert_allclose(picture.get_array().filled(-1), [[-1, 1, 0], [0, -1, 0], [3, 1, -1]])
     assert picture.get_clim() == (0, 3)
+    names = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert names == [r"\$1 to \$2", "hot dog", "elk"]  # escaped: shown as money, not as mathematics
     written = {(t.get_position(), t.get_text()) for t in figure.axes[0].texts}  # position: (predicted, true)
     assert written == {((0, 0), "990"), ((1, 0), "10"), ((1, 1), "100"), ((0, 2), "3"), ((1, 2), "1"), ((2, 2), "96")}
     assert not plots.confusion(np.ones((100, 100), int), [str(i) for i in range(100)]).axes[0].texts

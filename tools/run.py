@@ -142,6 +142,8 @@ def execute(notebook, profile, root, on_cell_start, progress):
                             coalesce_streams=True, on_cell_start=on_cell_start)
     client.create_kernel_manager().kernel_spec_manager = ThisInterpreter()
     env = {**os.environ, "NB_PROFILE": profile, "NB_OUTPUT_DIR": str(output_dir(root))}
+    if profile == "smoke":
+        env.setdefault("OMP_NUM_THREADS", "1")  # tiny steps gain nothing from threads, and lose much on a busy machine
     if env.get("NB_DATA_DIR"):
         env["NB_DATA_DIR"] = str(Path(env["NB_DATA_DIR"]).resolve())
     with asyncio.Runner() as runner:
