@@ -88,7 +88,7 @@ def _legend_columns(names):
 def _per_item(values, count, name):
     if values is not None and len(values) != count:
         raise ValueError(f"{name} must have one entry an image: expected {count}, got {len(values)}.")
-    return values
+    return None if values is None else list(values)
 
 
 def _images(images, budget=110_000):

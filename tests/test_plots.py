@@ -22,7 +22,7 @@ FIGURES = {
     "reliability": lambda: plots.reliability(evaluate.calibration(RNG.integers(0, 4, 200), PROBABILITIES)),
     "comparison": lambda: plots.comparison({"a": 0.9, "b": {"mean": 0.8, "sd": 0.1, "n": 3}}, "accuracy", target=0.85),
     "feature_maps": lambda: plots.feature_maps(RNG.normal(size=(5, 3, 3)), list("abcde")),
-    "heat_maps": lambda: plots.heat_maps(PHOTOS, RNG.random((3, 4, 4)), list("abc")),
+    "heat_maps": lambda: plots.heat_maps(PHOTOS, RNG.random((3, 4, 4)), np.array(["a", "b", "c"])),
     "embedding": lambda: plots.embedding(RNG.normal(size=(30, 2)), np.arange(30) % 3, ["cat", "dog", "elk"]),
     "class_balance": lambda: plots.class_balance([4, 2], ["cat", "dog"]),
 }
