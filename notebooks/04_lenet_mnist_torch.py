@@ -611,8 +611,9 @@ results.save_figure(run, "class_ascent", plots.image_grid(
 # %% [markdown]
 # **Where does it look?** Two heat maps that work in different ways. *Grad-CAM* [5] weighs the maps of the last
 # convolution by how much each raises the logit. *Occlusion* [6] covers the image patch by patch and notes how far the
-# probability drops. Where they agree we may believe them a little. Each map has its own scale, written above it. A
-# negative drop means that covering the patch *helps* the class named in the title.
+# probability drops. Where they agree we may believe them a little; on this network that is in places only, as the
+# correlation below says. Each map has its own scale, written above it. A negative drop means that covering the patch
+# *helps* the class named in the title.
 #
 # A map that looks plausible proves nothing: the digit alone makes a plausible outline. So the last row repeats Grad-CAM
 # on a network with **random** weights [7]. If it looked the same, the map would show the image and not what was learnt.
