@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from pathlib import Path
 
 from helpers import config, runtime
@@ -56,19 +57,23 @@ def save(run, settings, metrics, targets=(), data=(), training_minutes=None):
         "data": [image_set.describe() for image_set in data],
         "date": datetime.date.today().isoformat(),
     }
+    runtime.say("\n".join(["", *summary(record)]))
     run.folder.mkdir(parents=True, exist_ok=True)
     partial = run.folder / "record.json.part"
     partial.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(partial, run.folder / "record.json")
-    runtime.say("\n".join(["", *summary(record), f"Record: {run.folder / 'record.json'}"]))
+    runtime.say(f"Record: {run.folder / 'record.json'}")
     return record
 
 
 def save_figure(run, name, figure):
-    """Keep a figure as `figures/<name>.png` in the run's folder, and return it for the notebook to show."""
+    """Keep a figure as `figures/<name>.png` in the run's folder, and return it; a full disk is a warning."""
     folder = run.folder / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
+    except OSError as error:
+        warnings.warn(f"The figure {name} was not kept: {error}.", stacklevel=2)
     return figure
 
 

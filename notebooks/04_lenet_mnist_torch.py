@@ -386,7 +386,7 @@ def train(name, options, images, labels, seed):
     checkpoint = training.Checkpoint(run.folder / "checkpoints" / name, settings,
                                      model=model, optimizer=optimizer, scheduler=scheduler)
     history = checkpoint.resume()
-    writer = training.summary_writer(run.folder / "tensorboard" / name, purge_step=len(history) + 1)
+    tensorboard = training.TensorBoard(run.folder / "tensorboard" / name, next_epoch=len(history) + 1)
     for epoch in range(len(history), options["num_epochs"]):
         started, loss_sum, num_correct = time.perf_counter(), 0.0, 0
         for batch, batch_labels in training.batches(images, labels, options["batch_size"], seed, epoch, drop_last=True):
@@ -401,11 +401,9 @@ def train(name, options, images, labels, seed):
         means = {"train_loss": float(loss_sum) / steps_per_epoch,
                  "train_accuracy": 100 * float(num_correct) / (steps_per_epoch * options["batch_size"])}
         history.append({"epoch": epoch + 1, **means, **validate(model), "seconds": time.perf_counter() - started})
-        for metric, value in history[-1].items():
-            writer.add_scalar(metric, value, epoch + 1)
+        tensorboard.log(epoch + 1, history[-1])
         checkpoint.save(history)
-    writer.add_hparams(options, {"final/validation_accuracy": history[-1]["validation_accuracy"]}, run_name=".")
-    writer.close()
+    tensorboard.close(options, {"final/validation_accuracy": history[-1]["validation_accuracy"]})
     return model, history
 
 
@@ -646,7 +644,6 @@ for name, maps in heat_maps.items():
 # Our network is a simplified and modernised relative of the paper's, so the numbers are neighbours, not rivals.
 
 # %%
-torch.save(first.state_dict(), run.folder / "lenet.pt")  # torch.load(..., weights_only=True) brings it back
 num_steps = cfg.num_epochs * (len(train_set) // cfg.batch_size)
 metrics = {
     "test_accuracy": test_accuracy["LeNet"], "baseline_test_accuracy": test_accuracy["fully connected"],
@@ -659,6 +656,7 @@ metrics = {
 }
 targets = [{"metric": "test_accuracy", "at_least": None if DATA else cfg.target_test_accuracy}]
 record = results.save(run, cfg, metrics, targets, [train_set, validation_set, test_set], training_minutes)
+torch.save(first.state_dict(), run.folder / "lenet.pt")  # torch.load(..., weights_only=True) brings it back
 
 # %% [markdown]
 # **TensorBoard** has all curves, and under *HParams* a table of all runs with their options, to sort and filter. In

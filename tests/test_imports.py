@@ -19,8 +19,8 @@ def test_the_framework_free_helpers_load_no_framework():
 def test_tensorboard_logging_in_torch_does_not_load_tensorflow(tmp_path):
     loaded = loaded_after(
         "import torch\nfrom helpers.torch import explain, training\n"
-        f"writer = training.summary_writer({str(tmp_path)!r})\n"
-        "writer.add_scalar('loss', 1.0, 1)\nwriter.add_hparams({'rate': 0.1}, {'accuracy': 1.0})\nwriter.close()\n"
+        f"tensorboard = training.TensorBoard({str(tmp_path)!r})\n"
+        "tensorboard.log(1, {'loss': 1.0})\ntensorboard.close({'rate': 0.1}, {'accuracy': 1.0})\n"
         "torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)")
     assert "torch" in loaded and not loaded & {"tensorflow", "keras"}
     assert list(tmp_path.rglob("events.out.tfevents.*"))

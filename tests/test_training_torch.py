@@ -108,22 +108,27 @@ def test_changed_settings_start_afresh_say_what_changed_and_keep_the_old(tmp_pat
     assert len(run_to(3, tmp_path)[1]) == 3 and "resumed after epoch 3" in capsys.readouterr().out
 
 
-def test_a_full_disk_costs_the_checkpoint_and_not_the_run(tmp_path):
+def test_a_full_disk_costs_checkpoint_and_log_and_not_the_run(tmp_path):
     code = (
         "import resource, signal, sys\n"
         "sys.path[:0] = [sys.argv[1], sys.argv[1] + '/tests']\n"
-        "from test_training_torch import run_to\n"
+        "from test_training_torch import run_to, training\n"
         "run_to(2, sys.argv[2])\n"
+        "tensorboard = training.TensorBoard(sys.argv[2] + '/log')\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"  # every further write fails as on a full disk
         "import warnings\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always')\n"
         "    state, history = run_to(4, sys.argv[2])\n"
-        "print(len(history), sum('Training goes on' in str(w.message) for w in caught))\n")
+        "    for epoch in range(100):\n"
+        "        tensorboard.log(epoch, {'loss': 0.1})\n"
+        "    tensorboard.close({'rate': 0.1}, {'accuracy': 1.0})\n"
+        "print(len(history), *(str(w.message).split(':')[0] for w in caught), sep='|')\n")
     done = subprocess.run([sys.executable, "-c", code, str(ROOT), str(tmp_path)], capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1:] == ["4 2"], done.stderr
-    assert sorted(path.name[:10] for path in tmp_path.iterdir()) == ["epoch-0001", "epoch-0002"]
+    assert done.stdout.splitlines()[-1:] == [
+        "4|No checkpoint after epoch 3|No checkpoint after epoch 4|TensorBoard's log ends here"], done.stderr
+    assert sorted(path.name[:10] for path in tmp_path.glob("epoch-*")) == ["epoch-0001", "epoch-0002"]
 
 
 def test_loading_a_checkpoint_runs_no_code_from_it(tmp_path):

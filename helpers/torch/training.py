@@ -1,5 +1,6 @@
 """What every torch training loop of the series needs beside the loop: batches, checkpoints, TensorBoard."""
 
+import contextlib
 import hashlib
 import inspect
 import io
@@ -86,20 +87,48 @@ def source_hash(*definitions):
     return hashlib.sha256("".join(map(inspect.getsource, functions)).encode()).hexdigest()[:8]
 
 
-def summary_writer(folder, purge_step=None):
-    """Return a TensorBoard `SummaryWriter` without importing TensorFlow.
+class TensorBoard:
+    """The curves of one training, and its row in the HParams table; a full disk costs the log, not the run."""
 
-    TensorBoard takes TensorFlow where it finds it: seconds of start-up, and two frameworks in one kernel. The module
-    name below is what it looks for to use its own small stand-in.
+    def __init__(self, folder, next_epoch=1):
+        """Open a log in `folder`; TensorBoard hides what an interrupted run logged there at `next_epoch` and later."""
+        # TensorBoard takes TensorFlow where it finds it: seconds of start-up, and two frameworks in one kernel. The
+        # module named here is what it looks for to use its own small stand-in.
+        sys.modules.setdefault("tensorboard.compat.notf", types.ModuleType("tensorboard.compat.notf"))
+        from torch.utils.tensorboard import SummaryWriter
 
-    Args:
-        folder: where the event files go.
-        purge_step: int; on resuming, TensorBoard hides what was logged at this step and later.
-    """
-    sys.modules.setdefault("tensorboard.compat.notf", types.ModuleType("tensorboard.compat.notf"))
-    from torch.utils.tensorboard import SummaryWriter
+        self.writer = None
+        with self._reported():
+            self.writer = SummaryWriter(str(folder), purge_step=next_epoch)
 
-    return SummaryWriter(str(folder), purge_step=purge_step)
+    def log(self, epoch, metrics):
+        """Log the numbers of one epoch; `metrics` is a dict, name -> number."""
+        with self._reported():
+            for name, value in metrics.items():
+                self.writer.add_scalar(name, value, epoch)
+
+    def close(self, options, results):
+        """Enter `options` (name -> number, str or bool) and `results` (name -> number) into the table, and close."""
+        with self._reported():
+            self.writer.add_hparams(options, results, run_name=".")
+            self.writer.close()
+
+    @contextlib.contextmanager
+    def _reported(self):
+        try:
+            yield
+        except OSError as error:
+            warnings.warn(f"TensorBoard's log ends here: {error}. Training goes on.", stacklevel=4)
+            self.writer = _Silent()
+
+
+class _Silent:
+    """Takes a writer's place once its disk is full."""
+
+    def add_scalar(self, *ignored, **options):
+        """Log nothing."""
+
+    add_hparams = close = add_scalar
 
 
 class Checkpoint:
