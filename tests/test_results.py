@@ -4,6 +4,7 @@ import time
 import pytest
 
 from helpers import config, results, runtime
+from tools import results as make_results
 
 PROFILES = {"profile": ("laptop", "full"), "num_epochs": (3, 9)}
 NOTEBOOK = '''# %% [markdown]
@@ -102,3 +103,22 @@ def test_the_code_of_a_run_names_what_can_change_it_and_not_what_draws():
     modules = results.loaded_modules()
     assert "helpers.torch.training" in modules and "helpers.data.imageset" in modules
     assert not [name for name in modules if "plots" in name or "explain" in name or "catalogue" in name]
+
+
+def test_make_results_takes_in_runs_with_the_notebooks_own_settings_only(project):
+    for folder, record in (("laptop", make_record(project)), ("colab", make_record(project, settings={"num_epochs": 2})),
+                           ("smoke", make_record(project, profile="smoke"))):
+        (project / "runs" / "04_lesson" / folder).mkdir(parents=True)
+        (project / "runs" / "04_lesson" / folder / "record.json").write_text(json.dumps(record))
+    said = make_results.adopt(project / "runs", project / "results", project)
+    assert [path.name for path in (project / "results" / "04_lesson").iterdir()] == ["laptop-cpu.json"]
+    assert len(said) == 2 and "num_epochs" in "".join(said)
+    assert len(make_results.adopt(project / "runs", project / "results", project)) == 1  # nothing new to take in
+
+
+def test_make_results_writes_between_its_marks_and_nowhere_else(tmp_path):
+    path = tmp_path / "lesson.py"
+    path.write_text("# before\n# <!-- measured:begin -->\n# old\n# <!-- measured:end -->\nafter = 1\n")
+    make_results.replace_between(path, "measured", "| a |\n\n| b |", prefix="# ")
+    assert path.read_text() == (
+        "# before\n# <!-- measured:begin -->\n# | a |\n#\n# | b |\n# <!-- measured:end -->\nafter = 1\n")

@@ -6,4 +6,4 @@ import pytest
 def test_a_notebook_killed_while_training_or_saving_ends_with_the_same_weights(notebook):
     found = list(kill.trials(notebook, kills=2, seed=0))
     assert [equal for *_, equal, _ in found] == [True, True], found
-    assert all(resumed for _, _, _, resumed, _, _ in found), "nothing was resumed, so nothing was tested"
+    assert any(resumed for _, _, _, resumed, _, _ in found), "nothing was resumed, so nothing was tested"
