@@ -21,8 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def start(notebook, folder):
-    """Start the notebook as a script in the smoke profile, its runs below `folder`."""
-    environment = {**os.environ, "NB_PROFILE": "smoke", "NB_OUTPUT_DIR": str(folder), "OMP_NUM_THREADS": "1"}
+    """Start the notebook as a script in the smoke profile, its runs below `folder`, without a network."""
+    environment = {**os.environ, "NB_PROFILE": "smoke", "NB_OUTPUT_DIR": str(folder), "OMP_NUM_THREADS": "1",
+                   "PYTHONPATH": str(ROOT / "tests" / "no_network")}
     return subprocess.Popen([sys.executable, ROOT / "notebooks" / f"{notebook}.py"], env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

@@ -106,8 +106,9 @@ def test_the_code_of_a_run_names_what_can_change_it_and_not_what_draws():
 
 
 def test_make_results_takes_in_runs_with_the_notebooks_own_settings_only(project):
-    for folder, record in (("laptop", make_record(project)), ("colab", make_record(project, settings={"num_epochs": 2})),
-                           ("smoke", make_record(project, profile="smoke"))):
+    records = {"laptop": make_record(project), "smoke": make_record(project, profile="smoke"),
+               "colab": make_record(project, settings={"num_epochs": 2})}
+    for folder, record in records.items():
         (project / "runs" / "04_lesson" / folder).mkdir(parents=True)
         (project / "runs" / "04_lesson" / folder / "record.json").write_text(json.dumps(record))
     said = make_results.adopt(project / "runs", project / "results", project)
