@@ -34,8 +34,8 @@
 # <!-- measured:begin -->
 # | measured | result | minutes | memory | device |
 # |---|---|---|---|---|
-# | `laptop` | test accuracy 99.36 ± 0.05 (n = 3) | 4.3 | 1129 MiB | CPU, 2 cores (AMD EPYC) |
-# | `colab` | test accuracy 99.42 ± 0.06 (n = 3) | 7.2 | 1128 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy 99.36 ± 0.05 (n = 3) | 3.5 | 1131 MiB | CPU, 2 cores (AMD EPYC) |
+# | `colab` | test accuracy 99.42 ± 0.06 (n = 3) | 6.7 | 1130 MiB | CPU, 2 cores (AMD EPYC) |
 #
 # Minutes and memory on a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
