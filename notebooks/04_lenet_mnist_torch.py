@@ -572,6 +572,11 @@ print(f"expected calibration error {calibration['expected_calibration_error']:.4
 results.save_figure(run, "calibration", plots.reliability(calibration))
 
 # %% [markdown]
+# This network hardly needs mending: on MNIST the error is about a fifth of a per cent, and the temperature moves it
+# by less than the noise. Nearly all answers are given with more than 93 % confidence; the bars further left stand on
+# a few dozen images, so do not read their gaps as flaws. Larger networks that learn their training images by heart
+# are another story [3].
+#
 # ## What has it learnt?
 #
 # **Filters.** The first layer's six filters, 5 x 5 weights each. Blue is negative, yellow positive: a filter answers
@@ -613,8 +618,9 @@ results.save_figure(run, "class_ascent", plots.image_grid(
 # correlation below says. Each map has its own scale, written above it. A negative drop means that covering the patch
 # *helps* the class named in the title.
 #
-# A map that looks plausible proves nothing: the digit alone makes a plausible outline. So the last row repeats Grad-CAM
-# on a network with **random** weights [7]. If it looked the same, the map would show the image and not what was learnt.
+# A map that looks plausible proves nothing: the digit alone makes a plausible outline. So the last row repeats
+# Grad-CAM on a network with **random** weights [7]. If it looked the same, the map would show the image and not what
+# was learnt. A black map says that nothing speaks for the class.
 #
 # Grad-CAM is coarse here, because the last convolution has only 10 x 10 places, and it also lights up where the image
 # is black: for LeNet, that nothing is there is evidence too. Occlusion is sharper, and slower: one pass for each
