@@ -28,11 +28,11 @@ python=$(find_python)
 echo "Setting up $folder with $("$python" --version): downloads about 3.4 GB, once."
 rm -rf "$folder"
 "$python" -m venv "$folder" || { echo "No venv module: on Debian and Ubuntu, apt install python3-venv." >&2; exit 1; }
-uv=$(command -v uv || true)
-if [ -z "$uv" ] && "$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv; then
-    uv=$folder/bin/uv
+uv=uv
+if ! uv --version >/dev/null 2>&1; then
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv && uv=$folder/bin/uv || uv=
 fi
-if [ -n "$uv" ] && "$uv" --version >/dev/null 2>&1; then
+if [ -n "$uv" ]; then
     # shellcheck disable=SC2086
     "$uv" pip install --quiet --compile-bytecode --python "$folder/bin/python" -r requirements.txt $constraints
 else

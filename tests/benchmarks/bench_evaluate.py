@@ -16,7 +16,7 @@ def make_features(num_classes):
     """Clusters in correlated features, as a trained network gives them: features, labels of both sides."""
     generator = np.random.default_rng(0)
     mixing = generator.normal(size=(WIDTH, WIDTH)) * np.linspace(0.02, 1, WIDTH)[:, None] ** 2
-    centres = generator.normal(size=(num_classes, WIDTH)) * 0.6
+    centres = generator.normal(size=(num_classes, WIDTH)) * 0.12
     labels = np.arange(TRAIN + TEST) % num_classes
     features = ((centres[labels] + generator.normal(size=(TRAIN + TEST, WIDTH))) @ mixing).astype(np.float32)
     return features[:TRAIN], labels[:TRAIN], features[TRAIN:], labels[TRAIN:]
