@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 
 from helpers import config, runtime
-from helpers.data import folder
+from helpers.data.folder import SOURCE as OWN_FOLDER
 
 UNCOUNTED_TAGS = {"parameters", "setup", "profiles", "exercise", "solution"}
 COUNTED_MODULES = re.compile(r"helpers\.((keras|torch)\.(augment|losses|networks|training)|data\.(?!catalogue).+)")
@@ -176,8 +176,8 @@ def faults(record, root=runtime.ROOT):
                      if own.get(name) != record["settings"].get(name))
     if changed:
         found.append("its settings are not the notebook's own: " + ", ".join(changed))
-    if any(image_set["source"] == folder.SOURCE for image_set in record["data"]):
-        found.append("it ran on " + folder.SOURCE)
+    if any(image_set["source"] == OWN_FOLDER for image_set in record["data"]):
+        found.append(f"it ran on {OWN_FOLDER}")
     if judge(record["metrics"], record["targets"]) != record["targets"]:
         found.append("its verdict on the targets is not what its metrics say")
     return found
