@@ -81,9 +81,6 @@ def self_check(check, answer):
     Args:
         check: function that takes the answer and raises AssertionError, with a hint, where it is wrong.
         answer: the reader's function; NotImplementedError means not begun.
-
-    Returns:
-        True if the check passed.
     """
     try:
         check(answer)
@@ -95,8 +92,6 @@ def self_check(check, answer):
         say(f"{answer.__name__}: stopped with {type(error).__name__}: {error}")
     else:
         say(f"{answer.__name__}: solved")
-        return True
-    return False
 
 
 def seed_everything(seed):
