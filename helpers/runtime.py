@@ -132,10 +132,18 @@ def versions():
 
 def device_name():
     """Return the name of the device that the loaded framework computes on; it begins with "CPU" if there is no GPU."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
+    framework = _framework()
+    if framework == "torch" and sys.modules["torch"].cuda.is_available():
+        torch = sys.modules["torch"]
         memory = torch.cuda.get_device_properties(0).total_memory / 2**30
         return f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB"
+    if framework == "tensorflow":
+        experimental = sys.modules["tensorflow"].config.experimental
+        gpus = experimental.list_physical_devices("GPU")
+        if gpus:
+            return experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    if framework == "jax" and sys.modules["jax"].default_backend() != "cpu":
+        return sys.modules["jax"].devices()[0].device_kind
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"CPU, {cores} cores ({_processor()})"
 
@@ -146,10 +154,14 @@ def device_slug(device):
 
 
 def peak_memory_mib():
-    """Return the most memory in use so far, MiB: the GPU's (torch), else this process' resident memory."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / 2**20)
+    """Return the most memory in use so far, MiB: the GPU's, else this process' resident memory."""
+    framework = _framework()
+    if framework == "torch" and sys.modules["torch"].cuda.is_available():
+        return round(sys.modules["torch"].cuda.max_memory_allocated() / 2**20)
+    if framework == "tensorflow" and not device_name().startswith("CPU"):
+        return round(sys.modules["tensorflow"].config.experimental.get_memory_info("GPU:0")["peak"] / 2**20)
+    if framework == "jax" and not device_name().startswith("CPU"):
+        return round(sys.modules["jax"].devices()[0].memory_stats()["peak_bytes_in_use"] / 2**20)
     try:
         import resource
     except ImportError:  # Windows
@@ -168,6 +180,12 @@ def commit():
         return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _framework():
+    """Return the name of the framework that computes here: Keras' backend if Keras is loaded, else torch or None."""
+    keras = sys.modules.get("keras")
+    return keras.backend.backend() if keras else "torch" if "torch" in sys.modules else None
 
 
 def _processor():

@@ -408,7 +408,7 @@ def train(name, options, images, labels, seed):
 
 
 # These two stand for the code and the images in the settings of a checkpoint.
-CODE, IMAGES = training.source_hash(LeNet, FullyConnected, random_shift, build, train), train_set.fingerprint()
+CODE, IMAGES = config.source_hash(LeNet, FullyConnected, random_shift, build, train), train_set.fingerprint()
 
 # %% [markdown]
 # ## Choosing the learning rate, for both networks

@@ -8,6 +8,7 @@ again to its end, and must leave the same weights, optimiser state and history, 
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import signal
@@ -17,13 +18,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def start(notebook, folder):
     """Start the notebook as a script in the smoke profile, its runs below `folder`, without a network."""
     environment = {**os.environ, "NB_PROFILE": "smoke", "NB_OUTPUT_DIR": str(folder), "OMP_NUM_THREADS": "1",
-                   "PYTHONPATH": str(ROOT / "tests" / "no_network")}
+                   "TF_DETERMINISTIC_OPS": "1", "PYTHONPATH": str(ROOT / "tests" / "no_network")}
     return subprocess.Popen([sys.executable, ROOT / "notebooks" / f"{notebook}.py"], env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -36,19 +39,33 @@ def finish(process):
     return output
 
 
-def final_states(folder):
-    """Return run name -> hash of weights, optimiser, schedule and history in that run's last checkpoint."""
-    import torch
+def checkpoints(folder):
+    """Return the paths of all checkpoints below `folder`, of either framework."""
+    return [path for ending in ("pt", "npz") for path in Path(folder).rglob(f"epoch-*.{ending}")]
 
+
+def final_states(folder):
+    """Return run name -> hash of weights, optimiser, schedule, seeds and history in that run's last checkpoint."""
     hashes = {}
-    for run in sorted({path.parent for path in Path(folder).rglob("epoch-*.pt")}):
-        state = torch.load(sorted(run.glob("epoch-*.pt"))[-1], weights_only=True)
+    for run in sorted({path.parent for path in checkpoints(folder)}):
+        state = read(sorted(checkpoints(run))[-1])
         digest = hashlib.sha256()
         _feed(digest, state["parts"])
         for epoch in state["history"]:
             digest.update(repr([value for name, value in epoch.items() if "second" not in name]).encode())
         hashes[run.relative_to(folder).as_posix()] = digest.hexdigest()[:16]
     return hashes
+
+
+def read(path):
+    """Return a checkpoint's state: `parts` and `history` at least."""
+    if path.suffix == ".pt":
+        import torch
+
+        return torch.load(path, weights_only=True)
+    with np.load(path) as file:
+        arrays = {name: file[name].tolist() for name in file.files if name != "json"}
+        return {"parts": arrays, **json.loads(str(file["json"]))}
 
 
 def _feed(digest, value):
@@ -84,17 +101,17 @@ def trials(notebook, kills, seed):
     with tempfile.TemporaryDirectory() as folder:
         begun = time.time()
         process = start(notebook, folder)
-        while process.poll() is None and not list(Path(folder).rglob("epoch-*.pt")):
+        while process.poll() is None and not checkpoints(folder):
             time.sleep(0.05)
         first = time.time() - begun  # imports and data are behind us, training has begun
         finish(process)
-        last = max(path.stat().st_mtime for path in Path(folder).rglob("epoch-*.pt")) - begun
+        last = max(path.stat().st_mtime for path in checkpoints(folder)) - begun
         expected = final_states(folder)
     for trial in range(kills):
         with tempfile.TemporaryDirectory() as folder:
             process = start(notebook, folder)
             moment = kill(process, folder, generator.uniform(first, last), while_saving=trial % 2 == 1)
-            cut, before = _half_written(folder), len(list(Path(folder).rglob("epoch-*.pt")))
+            cut, before = _half_written(folder), len(checkpoints(folder))
             output = finish(start(notebook, folder))
             found = final_states(folder)
             yield moment, cut, before, output.count("resumed after"), found == expected, _summary(found)

@@ -1,16 +1,28 @@
+import dataclasses
 import functools
 import gzip
 import hashlib
 import http.server
+import importlib.util
+import io
+import json
+import os
+import shutil
 import struct
+import subprocess
+import sys
 import threading
+import types
+import zipfile
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import data
-from helpers.data import cache, catalogue, download, folder, torchvision_reader
+from helpers import data, runtime
+from helpers.data import cache, catalogue, child, download, folder, kaggle, tfds_reader, torchvision_reader
 from helpers.data.imageset import ImageSet
 
 
@@ -61,23 +73,42 @@ def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="mnist"):
         data.load("minst", "train")
     with pytest.raises(ValueError, match="train, test"):
-        data.load("mnist", "validation")
+        data.load("tf_flowers", "validation")
+    with pytest.raises(ValueError, match="image_size must be a positive int"):
+        data.load("tf_flowers", "train", image_size=64.0)
     with pytest.raises(ValueError, match="ant, bee, cow"):
         make_set().class_index("dog")
 
 
 @pytest.mark.parametrize("name", catalogue.CATALOGUE)
-def test_stand_ins_have_the_real_sets_shape_and_learnable_classes(name):
+def test_stand_ins_have_the_real_sets_shape_and_classes_to_be_learnt_from_more_than_colour(name):
     from sklearn.neighbors import KNeighborsClassifier
 
     entry = catalogue.find(name)
-    train, test = (data.load(name, split, stand_in=True) for split in ("train", "test"))
-    assert train.image_shape == entry.image_shape and train.class_names == entry.class_names and not train.official
+    train, test = (data.load(name, split, image_size=32, stand_in=True) for split in ("train", "test"))
+    assert train.image_shape == (32, 32, entry.image_shape[2])
+    assert data.load(name, "test", stand_in=True).image_shape == entry.image_shape
+    assert train.class_names == entry.class_names and not train.official
     assert train.counts().min() > 0 and train.fingerprint() != test.fingerprint()
-    flat = [image_set.images.reshape(len(image_set), -1) / 255 for image_set in (train, test)]
-    accuracy = KNeighborsClassifier(5).fit(flat[0], train.labels).score(flat[1], test.labels)
-    assert accuracy > 5 / train.num_classes
-    assert train.fingerprint() == data.load(name, "train", stand_in=True).fingerprint()
+    assert train.fingerprint() == data.load(name, "train", image_size=32, stand_in=True).fingerprint()
+
+    def accuracy(features):
+        return KNeighborsClassifier(5).fit(features(train), train.labels).score(features(test), test.labels)
+
+    assert accuracy(lambda image_set: image_set.images.reshape(len(image_set), -1) / 255) > 0.9
+    if entry.sizes_differ:
+        assert accuracy(lambda image_set: image_set.images.mean(axis=(1, 2))) < 0.1 + 1 / train.num_classes
+
+
+def test_the_catalogue_is_of_one_piece():
+    for entry in catalogue.CATALOGUE.values():
+        assert len(set(entry.class_names)) == len(entry.class_names) and set(entry.splits) <= {"train", "test"}
+        assert bool(entry.tfds_host) + bool(entry.kaggle) + bool(entry.archives and not entry.torchvision) == 1
+    dogs, kaggle_dogs = (catalogue.find(name).class_names for name in ("stanford_dogs", "dog_breeds"))
+    assert set(dogs) == set(kaggle_dogs) and len(dogs) == 120 and kaggle_dogs[2] == "african_hunting_dog"
+    superclasses = catalogue.CIFAR100_SUPERCLASSES
+    assert len(superclasses) == 20 and {len(classes) for classes in superclasses.values()} == {5}
+    assert len(catalogue.find("cifar100").class_names) == len(set(catalogue.find("cifar100").class_names)) == 100
 
 
 def test_a_decoded_copy_comes_back_equal_and_a_damaged_one_is_dropped(tmp_path):
@@ -152,9 +183,12 @@ def published_mnist(count):
     return files, archives
 
 
-def test_mnist_is_fetched_unpacked_read_and_kept(mirror, tmp_path, monkeypatch):
-    import dataclasses
+def change(monkeypatch, name, **changes):
+    """Change a row of the catalogue for one test."""
+    monkeypatch.setitem(catalogue.CATALOGUE, name, dataclasses.replace(catalogue.find(name), **changes))
 
+
+def test_mnist_is_fetched_unpacked_read_and_kept(mirror, tmp_path, monkeypatch):
     from torchvision import datasets
 
     folder, address = mirror
@@ -166,50 +200,280 @@ def test_mnist_is_fetched_unpacked_read_and_kept(mirror, tmp_path, monkeypatch):
     resources = [(name, hashlib.md5(content).hexdigest()) for name, content in archives.items()]
     monkeypatch.setattr(datasets.MNIST, "resources", resources)
     monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])  # torchvision itself must not fetch
-    entry = dataclasses.replace(catalogue.MNIST, archives=rows, files=files)
-    monkeypatch.setitem(catalogue.CATALOGUE, "mnist", entry)
+    change(monkeypatch, "mnist", archives=rows, files=files)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)  # another test may have loaded it
     monkeypatch.setenv("NB_DATA_DIR", str(tmp_path / "data"))
     train = data.load("mnist", "train")
     assert train.images.shape == (20, 28, 28, 1) and train.official and train.labels[13] == 3
     monkeypatch.setattr(torchvision_reader, "read", None)  # from now on only the decoded copy serves
     assert data.load("mnist", "train").fingerprint() == train.fingerprint()
+    larger = data.load("mnist", "train", image_size=32)
+    assert larger.image_shape == (32, 32, 1) and larger.source.endswith("scaled to 32 x 32")
 
 
-def test_a_published_file_that_was_altered_is_refused(tmp_path):
-    import dataclasses
-
-    files, archives = published_mnist(5)
+def test_a_published_file_that_was_altered_is_refused_also_by_the_other_process(tmp_path, monkeypatch):
+    _, archives = published_mnist(5)
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name, content in archives.items():
         (raw / name.removesuffix(".gz")).write_bytes(gzip.decompress(content))
-    (raw / "t10k-labels-idx1-ubyte").write_bytes(b"altered")
-    entry = dataclasses.replace(catalogue.MNIST, files=files)
-    with pytest.raises(ValueError, match=r"t10k-labels-idx1-ubyte has the checksum .* delete it"):
-        torchvision_reader.read("mnist", entry, "train", tmp_path)
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte has the checksum .* delete it"):
+        child.read("torchvision_reader", "mnist", tmp_path, (28, 28, 1))
 
 
-def test_a_folder_of_photos_is_read_and_broken_files_are_named(tmp_path):
-    for class_name, colour in (("daisy", (250, 250, 250)), ("rose", (200, 0, 0))):
-        (tmp_path / class_name).mkdir()
-        for i in range(10):
-            Image.new("RGB", (40, 30 + i), colour).save(tmp_path / class_name / f"{i}.png")
-    (tmp_path / "rose" / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
-    with pytest.warns(UserWarning, match=r"1 files .*\n.*torn.jpg"):
-        train = folder.read(tmp_path, "train", (28, 28, 3))
-    with pytest.warns(UserWarning):
-        test = folder.read(tmp_path, "test", (28, 28, 3))
-    assert train.class_names == ("daisy", "rose") and train.images.shape == (16, 28, 28, 3)
-    assert test.counts().tolist() == [2, 2]
-    assert train.images[train.labels == 1].mean(axis=(0, 1, 2)).round().tolist() == [200, 0, 0]
+@pytest.mark.parametrize(("name", "tensorflow", "prepared", "complete", "expected"), [
+    ("mnist", True, True, True, "tfds_reader"),
+    ("mnist", False, True, True, "torchvision_reader"),
+    ("mnist", True, False, True, "torchvision_reader"),
+    ("mnist", False, True, False, "tfds_reader"),
+    ("mnist", True, False, False, "torchvision_reader"),
+    ("mnist", False, False, False, "torchvision_reader"),
+    ("tf_flowers", True, False, False, "tfds_reader"),
+    ("tf_flowers", False, False, False, "tfds_reader"),
+])
+def test_each_framework_reads_its_own_files_and_the_others_only_where_it_has_none(
+        name, tensorflow, prepared, complete, expected, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    if tensorflow:
+        monkeypatch.setitem(sys.modules, "tensorflow", types.ModuleType("tensorflow"))
+        sys.modules["tensorflow"].__spec__ = "installed"
+    if prepared:
+        (tmp_path / "tfds" / name / "3.0.1").mkdir(parents=True)
+        (tmp_path / "tfds" / name / "3.0.1" / "dataset_info.json").write_text("{}")
+    for path in catalogue.find(name).files if complete else ():
+        (tmp_path / "torchvision" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "torchvision" / path).write_text("")
+    assert data._suitable_reader(name, tmp_path) == expected
 
 
-def test_a_folder_without_classes_or_images_is_a_clear_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="DATA names"):
-        folder.read(tmp_path / "none", "train", (28, 28, 1))
-    with pytest.raises(ValueError, match="one sub-folder of images for each class"):
-        folder.read(tmp_path, "train", (28, 28, 1))
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    with pytest.raises(ValueError, match="No readable image"):
-        folder.read(tmp_path, "train", (28, 28, 1))
+def test_without_tensorflow_installed_the_error_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(data.DataUnavailable, match=r"TensorFlow Flowers .* pip install tensorflow"):
+        data._suitable_reader("tf_flowers", tmp_path)
+
+
+def test_the_newest_prepared_version_is_found_below_a_configuration_too(tmp_path):
+    for path in ("set/2.9.0", "set/2.10.0", "set/3.0.0.incompleteAB12", "other/160px/1.0.0"):
+        (tmp_path / path).mkdir(parents=True)
+        (tmp_path / path / "dataset_info.json").write_text("{}")
+    assert tfds_reader.find("set", tmp_path).name == "2.10.0"
+    assert tfds_reader.find("other", tmp_path) == tmp_path / "other" / "160px" / "1.0.0"
+    assert tfds_reader.find("none", tmp_path) is None
+
+
+COLOURS = [(230, 30, 30), (30, 230, 30), (30, 30, 230), (230, 230, 30), (30, 230, 230)]
+
+
+def flowers():
+    """Yield 41 records of tf_flowers: JPEG pictures of several sizes, each class of one colour, and a torn one."""
+    for i in range(40):
+        file = io.BytesIO()
+        Image.new("RGB", (30 + i, 60 - i), COLOURS[i % 5]).save(file, "JPEG")
+        yield i, {"image": io.BytesIO(file.getvalue()), "label": i % 5}
+    yield 40, {"image": io.BytesIO(b"\xff\xd8\xff\xe0 torn"), "label": 0}
+
+
+def dogs():
+    for i in range(4):
+        picture = np.full((20, 20, 3), 60 * i, np.uint8)
+        yield i, {"image": picture, "image/filename": f"{i}.jpg", "label": 119 - i, "objects": []}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Return a data folder in which the builders of tensorflow-datasets prepared two small sets."""
+    root = tmp_path_factory.mktemp("data")
+    tfds = tfds_reader.import_tfds()
+
+    def prepare(name, splits, label_names=None):
+        def split_generators(self, dl_manager):
+            self.info.features["label"].names = label_names or self.info.features["label"].names
+            return splits
+
+        builder = tfds.builder(name, data_dir=root / "tfds")
+        with mock.patch.object(type(builder), "_split_generators", split_generators):
+            builder.download_and_prepare()
+
+    tfds.disable_progress_bar()
+    prepare("tf_flowers", {"train": flowers()})
+    breeds = catalogue.find("stanford_dogs").class_names
+    prepare("stanford_dogs", {"train": dogs(), "test": dogs()}, [f"n{i:08}-{name}" for i, name in enumerate(breeds)])
+    return root
+
+
+def test_a_prepared_set_is_read_in_its_order_and_a_fifth_held_out(prepared, tmp_path, monkeypatch):
+    sets = tfds_reader.read("tf_flowers", "test", prepared / "tfds", (16, 16, 3))
+    train, test = sets["train"], sets["test"]
+    assert train.image_shape == (16, 16, 3) and len(train) == 32 and test.counts().tolist() == [2, 2, 1, 1, 2]
+    for image_set in (train, test):
+        assert np.abs(image_set.images.mean(axis=(1, 2)) - np.array(COLOURS)[image_set.labels]).max() < 4
+        assert len(image_set.left_out) == 1 and image_set.left_out[0].startswith("record ")
+    assert not train.official and train.split == "train" and test.split == "test"
+    assert train.source.startswith("TensorFlow Flowers, 40 of the 3,670 published images, a fifth of them held out")
+    breeds = tfds_reader.read("stanford_dogs", "train", prepared / "tfds", (8, 8, 3))["train"]
+    assert {breeds.class_names[label] for label in breeds.labels} == {"dhole", "dingo", "mexican_hairless",
+                                                                      "african_hunting_dog"}
+
+
+def test_only_the_published_number_of_downloaded_images_is_official(prepared, tmp_path, monkeypatch):
+    shutil.copytree(prepared / "tfds", tmp_path, dirs_exist_ok=True)
+    about = tfds_reader.find("tf_flowers", tmp_path) / "dataset_info.json"
+
+    def is_official():
+        return tfds_reader.read("tf_flowers", "train", tmp_path, (8, 8, 3))["train"].official
+
+    change(monkeypatch, "tf_flowers", splits={"train": 40})
+    assert not is_official()  # nobody knows where these pixels come from
+    about.write_text(json.dumps({**json.loads(about.read_text()), "downloadSize": "1000"}))
+    assert is_official()
+    change(monkeypatch, "tf_flowers", splits={"train": 41})
+    assert not is_official()
+
+
+@pytest.mark.parametrize(("file", "content", "message"), [
+    ("tf_flowers-train.tfrecord-00000-of-00001", 500, "is damaged: DataLossError"),
+    ("tf_flowers-train.tfrecord-00000-of-00001", 0, "is damaged"),
+    ("tf_flowers-train.tfrecord-00000-of-00001", None, "is damaged: NotFoundError"),
+    ("features.json", None, "is damaged"),
+    ("dataset_info.json", 40, "is damaged"),
+    ("label.labels.txt", b"dandelion\ntulips\ndaisy\nsunflowers\nroses\n", "its classes are 5 .dandelion, tulips"),
+])
+def test_a_damaged_or_other_prepared_set_is_refused(prepared, tmp_path, file, content, message):
+    shutil.copytree(prepared / "tfds", tmp_path, dirs_exist_ok=True)
+    path = tfds_reader.find("tf_flowers", tmp_path) / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else path.read_bytes()[:content])
+    with pytest.raises(ValueError, match=message):
+        tfds_reader.read("tf_flowers", "train", tmp_path, (8, 8, 3))
+
+
+def test_another_framework_has_tensorflow_in_a_process_of_its_own_and_needs_no_writable_folder(prepared, tmp_path):
+    (tmp_path / "tfds").symlink_to(prepared / "tfds")
+    (tmp_path / "decoded").write_text("no folder")
+    code = """
+import sys, warnings
+from helpers import data
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    test = data.load("tf_flowers", "test", image_size=16)
+assert "tensorflow" not in sys.modules
+print(test.fingerprint(), *caught)
+"""
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "NB_DATA_DIR": str(tmp_path)},
+                          cwd=runtime.ROOT, capture_output=True, text=True)
+    expected = tfds_reader.read("tf_flowers", "test", prepared / "tfds", (16, 16, 3))["test"]
+    said, result = done.stdout.split("\n", 1)
+    assert "TensorFlow Flowers" in said and result.startswith(expected.fingerprint()), done.stderr
+    assert "1 files of TensorFlow Flowers were left out" in result and "No decoded copy was kept" in result
+
+
+def test_without_a_network_the_error_names_the_host_and_the_folder(tmp_path, monkeypatch):
+    change(monkeypatch, "tf_flowers", tfds_host="127.0.0.1:9")
+    with pytest.raises(data.DataUnavailable) as error:
+        tfds_reader.read("tf_flowers", "train", tmp_path / "tfds", (8, 8, 3))
+    for part in ("TensorFlow Flowers", "127.0.0.1:9", "refused", str(tmp_path / "tfds" / "tf_flowers"), "NB_DATA_DIR"):
+        assert part in str(error.value)
+
+
+def save_photos(folder, class_names, count):
+    for number, name in enumerate(class_names):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            Image.new("RGB", (40, 30 + i), COLOURS[number]).save(folder / name / f"{i}.jpg")
+
+
+def test_the_readers_own_folder_is_decoded_once_and_again_when_it_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("NB_DATA_DIR", str(tmp_path / "data"))
+    photos, reads = tmp_path / "photos", []
+    save_photos(photos, ("daisy", "rose"), 5)
+    read = folder.read
+    monkeypatch.setattr(folder, "read", lambda *given: reads.append(given) or read(*given))
+    for split, count in (("train", 8), ("test", 2), ("train", 8)):
+        image_set = data.load("cifar10", split, own_folder=str(photos))
+        assert image_set.class_names == ("daisy", "rose") and image_set.images.shape == (count, 32, 32, 3)
+    assert len(reads) == 1
+    for i in range(4):
+        Image.new("RGB", (40, 40)).save(photos / "rose" / f"new {i}.jpg")
+        (photos / "rose" / "torn.jpg").write_bytes(b"\xff\xd8" + bytes(i))
+        with pytest.warns(UserWarning, match="1 files of .*photos were left out:\n.*torn.jpg"):
+            data.load("cifar10", "train", own_folder=str(photos))
+    assert len(reads) == 5 and len(list((tmp_path / "data" / "decoded").iterdir())) == 6
+
+
+def zip_of_pictures(path, counts):
+    """Write a zip in the layout of imagenet-5-categories; `counts` maps split -> pictures a class."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("imagenet-5-main/README.md", "text")
+        archive.writestr("../../evil.jpg", "outside")
+        for split, count in counts.items():
+            for number, name in enumerate(catalogue.find("imagenet5").class_names):
+                for i in range(count):
+                    file = io.BytesIO()
+                    Image.new("RGB", (20 + i, 20), COLOURS[number]).save(file, "JPEG")
+                    archive.writestr(f"imagenet-5-main/{name}/{split}/{i}.jpg", file.getvalue())
+
+
+def test_imagenet5_is_fetched_arranged_in_class_folders_and_kept(mirror, tmp_path, monkeypatch):
+    served, address = mirror
+    change(monkeypatch, "imagenet5", splits={"train": 15, "test": 5},
+           archives=(("imagenet5.zip", None, (address + "5.zip",)),))
+    monkeypatch.setenv("NB_DATA_DIR", str(tmp_path / "data"))
+    zip_of_pictures(served / "5.zip", {"train": 2, "test": 1})
+    with pytest.raises(data.DataUnavailable, match="not the published ones"):
+        data.load("imagenet5", "train")
+    zip_of_pictures(served / "5.zip", {"train": 3, "test": 1})
+    train = data.load("imagenet5", "train", image_size=16)
+    assert train.counts().tolist() == [3] * 5 and train.official and train.image_shape == (16, 16, 3)
+    assert np.abs(train.images.mean(axis=(1, 2)) - np.array(COLOURS)[train.labels]).max() < 4
+    assert [path.name for path in (tmp_path / "data" / "folders").iterdir()] == ["imagenet5"]
+    assert not list(tmp_path.rglob("evil*"))
+    (served / "5.zip").unlink()
+    assert len(data.load("imagenet5", "test", image_size=24)) == 5  # from the class folders
+    assert data.load("imagenet5", "train", image_size=16).fingerprint() == train.fingerprint()
+
+
+def test_the_dog_breeds_come_from_kaggles_files_or_the_error_says_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("NB_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(kaggle, "find", lambda competition, root: None)
+    with pytest.raises(data.DataUnavailable, match=r"KAGGLE_API_TOKEN.*stanford_dogs has the same breeds"):
+        data.load("dog_breeds", "train")
+    files = tmp_path / "kaggle" / "dog-breed-identification"
+    save_photos(files, ("train", "test"), 10)
+    for path in (files / "test").iterdir():
+        path.rename(path.with_stem(f"unlabelled {path.stem}"))
+    (files / "sample_submission.csv").write_text("id,beagle,pug\n")
+    (files / "labels.csv").write_text("id,breed\n" + "".join(f"{i},{('pug', 'beagle')[i % 2]}\n" for i in range(10)))
+    monkeypatch.setattr(kaggle, "find", lambda competition, root: root / competition)
+    change(monkeypatch, "dog_breeds", class_names=("beagle", "pug"))
+    train, test = (data.load("dog_breeds", split) for split in ("train", "test"))
+    assert train.counts().tolist() == [4, 4] and test.counts().tolist() == [1, 1] and train.name == "dog_breeds"
+    assert not train.left_out
+    assert train.source.startswith("Kaggle's dog-breed-identification, 10 of the 10,222 published images, a fifth of")
+    change(monkeypatch, "dog_breeds", class_names=("beagle", "poodle"))
+    with pytest.raises(ValueError, match=r"its classes are 2 .beagle, pug.; expected 2 .beagle, poodle."):
+        data.load("dog_breeds", "train", image_size=16)
+
+
+REAL = Path(os.environ.get("NB_DATA_DIR") or "nowhere").resolve()
+
+
+@pytest.mark.parametrize("name", [name for name, entry in catalogue.CATALOGUE.items() if not entry.kaggle])
+def test_the_real_sets_are_what_the_catalogue_says(name, tmp_path, monkeypatch):
+    entry = catalogue.find(name)
+    if not (tfds_reader.find(name, REAL / "tfds") or (REAL / "folders" / name).is_dir()):
+        pytest.skip("NB_DATA_DIR names no folder that has this set")
+    for part in ("tfds", "torchvision", "folders"):
+        (tmp_path / part).symlink_to(REAL / part)
+    monkeypatch.setenv("NB_DATA_DIR", str(tmp_path))
+    import tensorflow  # noqa: F401  so that it is read in this process
+    sets = {split: data.load(name, split, image_size=32) for split in ("train", "test")}
+    counts = {split: len(image_set) for split, image_set in sets.items()}
+    counts = counts if "test" in entry.splits else {"train": sum(counts.values())}
+    for image_set in sets.values():
+        assert image_set.image_shape[:2] == (32, 32) and image_set.counts().min() > 0 and not image_set.left_out
+        assert image_set.official or "not known to be the published" in image_set.source
+        assert image_set.official <= (counts == entry.splits)
+        assert image_set.official or name not in ("mnist", "cifar10")
+    assert all(counts[split] <= published for split, published in entry.splits.items())

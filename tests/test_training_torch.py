@@ -1,4 +1,3 @@
-import linecache
 import os
 import random
 import subprocess
@@ -68,7 +67,7 @@ def test_a_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(tmp_path, caps
 def test_only_the_last_two_checkpoints_are_kept_and_leftovers_go(tmp_path):
     (tmp_path / "epoch-0001-torn.part").write_bytes(b"")
     run_to(5, tmp_path)
-    assert [path.name[:10] for path in sorted(tmp_path.iterdir())] == ["epoch-0004", "epoch-0005"]
+    assert [path.name[:10] for path in sorted(tmp_path.glob("epoch-*"))] == ["epoch-0004", "epoch-0005"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
@@ -77,7 +76,7 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage):
     expected, _ = run_to(6, tmp_path / "a")
     seed_all()
     run_to(4, tmp_path / "b")
-    newest = sorted((tmp_path / "b").iterdir())[-1]
+    newest = sorted((tmp_path / "b").glob("*.pt"))[-1]
     content = bytearray(newest.read_bytes())
     if damage == "cut":
         content = content[:len(content) // 2]
@@ -95,6 +94,34 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage):
 def parts_bytes(path):
     """Return the bytes of one weight tensor as they stand in the file."""
     return torch.load(path, weights_only=True)["parts"]["model"]["0.weight"].numpy().tobytes()
+
+
+def test_the_best_epoch_comes_back_also_after_a_resume(tmp_path):
+    def run(num_epochs):
+        parts = make_parts()
+        checkpoint = training.Checkpoint(tmp_path, SETTINGS, best="score", **parts)
+        history = checkpoint.resume()
+        for epoch in range(len(history), num_epochs):
+            train_epoch(parts)
+            history.append({"epoch": epoch + 1, "score": [1, 5, 3, 5, 4][epoch]})
+            checkpoint.save(history)
+            states.append({name: value.clone() for name, value in parts["model"].state_dict().items()})
+        return checkpoint, parts["model"]
+
+    states = []
+    run(3)
+    checkpoint, model = run(5)
+    assert checkpoint.load_best() == {"epoch": 2, "score": 5}
+    assert_equal(states[1], model.state_dict())
+    with pytest.raises(ValueError, match="best='acuracy' is not in the history"):
+        training.Checkpoint(tmp_path, SETTINGS, best="acuracy").save([{"epoch": 1, "score": 1}])
+
+
+def test_the_history_lies_beside_the_checkpoints_as_csv(tmp_path):
+    run_to(2, tmp_path)
+    run_to(3, tmp_path)
+    lines = next(tmp_path.glob("history-*.csv")).read_text().splitlines()
+    assert lines[0] == "epoch,loss" and [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3"]
 
 
 def test_changed_settings_start_afresh_say_what_changed_and_keep_the_old(tmp_path, capsys):
@@ -133,7 +160,7 @@ def test_a_full_disk_costs_checkpoint_and_log_and_not_the_run(tmp_path):
 
 def test_loading_a_checkpoint_runs_no_code_from_it(tmp_path):
     run_to(1, tmp_path)
-    path = next(tmp_path.iterdir())
+    path = next(tmp_path.glob("*.pt"))
     marker = tmp_path / "ran"
     torch.save({"history": Bomb(str(marker))}, path)
     with pytest.warns(UserWarning, match="passed over"):
@@ -147,18 +174,6 @@ class Bomb:
 
     def __reduce__(self):
         return os.mkdir, (self.path,)
-
-
-def test_the_source_hash_notices_a_changed_method_and_works_on_classes_without_a_file():
-    def hash_of(line):
-        namespace = {"__name__": "no_such_module"}
-        source = f"class Net:\n    def forward(self, x):\n        return {line}\n"
-        path = f"<cell {line}>"
-        linecache.cache[path] = (len(source), None, source.splitlines(True), path)
-        exec(compile(source, path, "exec"), namespace)
-        return training.source_hash(namespace["Net"])
-
-    assert hash_of("x") == hash_of("x") != hash_of("x + 1")
 
 
 def test_batches_hold_every_image_once_in_an_order_of_seed_and_epoch():

@@ -35,19 +35,33 @@ def load(folder):
 
 def save(folder, image_set):
     """Keep an ImageSet in `folder`, whole or not at all; a folder that cannot be written is a warning, no error."""
+    try:
+        write(folder, image_set)
+    except OSError as error:
+        warnings.warn(f"No decoded copy was kept in {folder}: {error}. The next run decodes again.", stacklevel=2)
+
+
+def write(folder, image_set):
+    """Keep an ImageSet in `folder`, whole or not at all; OSError if it cannot be written."""
     folder = Path(folder)
     about = {"class_names": image_set.class_names, "name": image_set.name, "split": image_set.split,
-             "source": image_set.source, "official": image_set.official, "fingerprint": image_set.fingerprint()}
-    partial = None
+             "source": image_set.source, "official": image_set.official, "left_out": image_set.left_out,
+             "fingerprint": image_set.fingerprint()}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         np.save(partial / "images.npy", image_set.images)
         np.save(partial / "labels.npy", image_set.labels)
         (partial / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
-    except OSError as error:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-        warnings.warn(f"No decoded copy was kept in {folder}: {error}. The next run decodes again.", stacklevel=2)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def drop_older(folder, pattern, keep):
+    """Remove all but the `keep` newest of the copies in `folder` whose names fit `pattern`."""
+    copies = sorted(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    for copy in copies[keep:]:
+        shutil.rmtree(copy, ignore_errors=True)

@@ -18,6 +18,7 @@ class ImageSet:
         split: the split's name, such as `"train"`.
         source: one sentence that says where the pixels came from.
         official: True if the files agreed with the published checksums.
+        left_out: tuple of str, one for each file that could not be used: its name and the reason.
 
     Raises:
         ValueError: if the shapes, types or labels are not as said here.
@@ -30,6 +31,7 @@ class ImageSet:
     split: str = "all"
     source: str = "made in this process"
     official: bool = False
+    left_out: tuple = ()
 
     def __post_init__(self):
         images, labels = self.images, np.asarray(self.labels)
@@ -44,6 +46,7 @@ class ImageSet:
                              f"got {labels.min()} to {labels.max()}.")
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
         object.__setattr__(self, "class_names", tuple(self.class_names))
+        object.__setattr__(self, "left_out", tuple(self.left_out))
 
     def __len__(self):
         return len(self.labels)
@@ -86,13 +89,13 @@ class ImageSet:
         number = round(count * len(self)) if isinstance(count, float) else count
         if not 0 < number <= len(self):
             raise ValueError(f"count must be 1 to {len(self)} images, or a fraction up to 1.0; got {count!r}.")
-        return self.subset(np.sort(self._spread_order(seed)[:number]))
+        return self.subset(np.sort(spread_order(self.labels, seed)[:number]))
 
     def split_off(self, count, seed):
         """Return `(rest, held_out)`: two disjoint sets, the second stratified as in `stratified`, of `count` images."""
         held_out = self.stratified(count, seed)
         mask = np.ones(len(self), dtype=bool)
-        mask[np.sort(self._spread_order(seed)[:len(held_out)])] = False
+        mask[np.sort(spread_order(self.labels, seed)[:len(held_out)])] = False
         return self.subset(mask), held_out
 
     def folds(self, num_folds, seed):
@@ -100,7 +103,7 @@ class ImageSet:
         if not 2 <= num_folds <= len(self):
             raise ValueError(f"num_folds must be 2 to {len(self)}, got {num_folds}.")
         fold_of = np.empty(len(self), dtype=np.int64)
-        fold_of[self._spread_order(seed)] = np.arange(len(self)) % num_folds
+        fold_of[spread_order(self.labels, seed)] = np.arange(len(self)) % num_folds
         for fold in range(num_folds):
             yield self.subset(fold_of != fold), self.subset(fold_of == fold)
 
@@ -114,15 +117,24 @@ class ImageSet:
     def describe(self):
         """Return what a record keeps of the set: a JSON-able dict."""
         return {"name": self.name, "split": self.split, "count": len(self), "source": self.source,
-                "official": self.official, "fingerprint": self.fingerprint()}
+                "official": self.official, "left_out": len(self.left_out), "fingerprint": self.fingerprint()}
 
-    def _spread_order(self, seed):
-        """Order all images so that every prefix holds the classes in (nearly) the set's own proportions."""
-        generator = np.random.default_rng(seed)
-        shuffled = generator.permutation(len(self))
-        labels = self.labels[shuffled]
-        position = np.empty(len(self))
-        for label in np.unique(labels):
-            members = np.flatnonzero(labels == label)
-            position[members] = (np.arange(len(members)) + generator.random()) / len(members)
-        return shuffled[np.argsort(position, kind="stable")]
+
+def spread_order(labels, seed):
+    """Order all images so that every prefix holds the classes in (nearly) the set's own proportions.
+
+    Args:
+        labels: int `(N,)`.
+        seed: non-negative int.
+
+    Returns:
+        int64 `(N,)`, a permutation.
+    """
+    generator = np.random.default_rng(seed)
+    shuffled = generator.permutation(len(labels))
+    labels = labels[shuffled]
+    position = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        position[members] = (np.arange(len(members)) + generator.random()) / len(members)
+    return shuffled[np.argsort(position, kind="stable")]

@@ -1,6 +1,7 @@
 """Stand-ins for the smoke profile: no network, seconds to make, and classes that can be learnt."""
 
 import numpy as np
+from PIL import Image
 
 from helpers.data.imageset import ImageSet
 
@@ -9,7 +10,8 @@ def stand_in(name, split, image_shape, class_names, seed=0):
     """Return a small set that has the real one's name, image shape and classes.
 
     MNIST's stand-in is scikit-learn's `load_digits` (1,797 real digits of 8 x 8 pixels, UCI), enlarged; the others are
-    drawn: each class has its own colour, stripe direction and stripe width, under noise and a random shift.
+    drawn. In CIFAR-10's each class has its own colour, stripe direction and stripe width; in the others' its own
+    pattern of patches, in colours that say nothing of the class, shifted and lit from above as photographs are.
 
     Args:
         name: the data set's name; `split`: `"train"` or another.
@@ -22,15 +24,18 @@ def stand_in(name, split, image_shape, class_names, seed=0):
     """
     if name == "mnist":
         images, labels = _digits(split, image_shape)
-        source = "scikit-learn's load_digits (UCI), 8 x 8 pixels enlarged to 28 x 28: a stand-in for MNIST"
-    else:
+        size = " x ".join(map(str, image_shape[:2]))
+        source = f"scikit-learn's load_digits (UCI), 8 x 8 pixels enlarged to {size}: a stand-in for MNIST"
+    elif name == "cifar10":
         images, labels = _stripes(split, image_shape, len(class_names), seed)
         source = f"striped pictures drawn by this project: a stand-in for {name}"
+    else:
+        images, labels = _patterns(split, image_shape, len(class_names), seed)
+        source = f"patterns drawn by this project: a stand-in for {name}"
     return ImageSet(images, labels, class_names, name, split, source, official=False)
 
 
 def _digits(split, image_shape):
-    from PIL import Image
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -46,12 +51,37 @@ def _digits(split, image_shape):
     return images, digits.target[chosen]
 
 
-def _stripes(split, image_shape, num_classes, seed):
-    """Draw `12 * num_classes` (at least 600) training or a third as many other pictures."""
-    height, width, channels = image_shape
+def _labels_and_generator(split, num_classes, seed):
+    """Return labels of `12 * num_classes` (at least 600) training or a third as many other pictures."""
     count = max(600, 12 * num_classes) // (1 if split == "train" else 3)
-    generator = np.random.default_rng([seed, *split.encode()])
-    labels = np.arange(count) % num_classes
+    return np.arange(count) % num_classes, np.random.default_rng([seed, *split.encode()])
+
+
+def _patterns(split, image_shape, num_classes, seed):
+    """Draw 5 x 5 dark and light patches a class, blurred into each other."""
+    height, width, channels = image_shape
+    labels, generator = _labels_and_generator(split, num_classes, seed)
+    margin = max(height, width) // 16  # pixels by which a pattern may be shifted
+    larger = width + 2 * margin, height + 2 * margin
+    patches = np.random.default_rng(0).permuted(np.tile(np.arange(25) % 2, (num_classes, 1)), axis=1)
+    patches = patches.reshape(num_classes, 5, 5).astype(np.float32)
+    patterns = [np.asarray(Image.fromarray(patch).resize(larger, Image.Resampling.BICUBIC)) for patch in patches]
+    light = np.linspace(1.15, 0.85, height, dtype=np.float32)[:, None, None]
+    pictures = np.empty((len(labels), *image_shape), np.uint8)
+    for picture, label in zip(pictures, labels):
+        top, left = generator.integers(0, 2 * margin + 1, 2)
+        dark, bright = generator.uniform((0, 0.5), (0.4, 1), (channels, 2)).astype(np.float32).T
+        pattern = patterns[label][top:top + height, left:left + width, None]
+        values = light * (dark + pattern * (bright - dark))
+        values += 0.05 * generator.standard_normal(image_shape, np.float32)
+        picture[...] = (255 * values).clip(0, 255)
+    return pictures, labels
+
+
+def _stripes(split, image_shape, num_classes, seed):
+    height, width, channels = image_shape
+    labels, generator = _labels_and_generator(split, num_classes, seed)
+    count = len(labels)
     angle = np.pi * labels / num_classes
     colours = np.random.default_rng(0).uniform(0.25, 1, (num_classes, channels))
     y, x = np.mgrid[:height, :width] / max(height, width)

@@ -2,23 +2,28 @@
 
 import numpy as np
 
-from helpers.data import download
+from helpers.data import catalogue, download
 from helpers.data.imageset import ImageSet
 
 
-def read(name, entry, split, root):
+def is_complete(name, root):
+    """Return whether all unpacked files of the data set lie below the torchvision root `root`, a Path."""
+    return all((root / path).is_file() for path in catalogue.find(name).files)
+
+
+def read(name, split, root, image_shape):
     """Return one split as torchvision reads it; fetches the archives first where they are missing.
 
     torchvision unpickles CIFAR's files, so nothing is handed to it that does not agree with the published checksums.
 
     Args:
         name: the data set's name in the catalogue.
-        entry: its `catalogue.DataSet`.
         split: `"train"` or `"test"`.
         root: Path of the torchvision root, where files are looked for and put.
+        image_shape: `(H, W, C)`, the catalogue's own; these sets come in no other.
 
     Returns:
-        ImageSet, `official` True.
+        dict, `split` -> ImageSet, `official` True.
 
     Raises:
         DataUnavailable: not on this machine and no mirror gave the right file.
@@ -26,17 +31,17 @@ def read(name, entry, split, root):
     """
     from torchvision import datasets
 
-    paths = {root / path: checksum for path, checksum in entry.files.items()}
-    complete = all(path.is_file() for path in paths)
+    entry = catalogue.find(name)
+    complete = is_complete(name, root)
     if not complete:
         download.fetch(root, entry.archives, entry.title)
     else:
-        check(paths)
+        check({root / path: checksum for path, checksum in entry.files.items()})
     data_set = getattr(datasets, entry.torchvision)(root, train=split == "train", download=not complete)
-    images = np.asarray(data_set.data)
-    images = images if images.ndim == 4 else images[..., None]
+    images = np.asarray(data_set.data).reshape(-1, *image_shape)
     source = f"{entry.title}, the published files (checksums agree), read by torchvision"
-    return ImageSet(images, np.asarray(data_set.targets), entry.class_names, name, split, source, official=True)
+    return {split: ImageSet(images, np.asarray(data_set.targets), entry.class_names, name, split, source,
+                            official=True)}
 
 
 def check(paths):
