@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.font_manager import get_font_names
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -19,7 +20,11 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 WRONG = "#D55E00"
+# Class names may be in any script; matplotlib's own font has Latin, Greek, Cyrillic and Arabic letters.
+FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Hiragino Sans", "PingFang SC", "Microsoft YaHei",
+         "Malgun Gothic", "Noto Sans Devanagari")
 STYLE = {
+    "font.family": ["DejaVu Sans", *(name for name in FONTS if name in get_font_names())],
     "figure.dpi": 100,
     "savefig.dpi": 100,
     "font.size": 10,

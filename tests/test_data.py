@@ -76,6 +76,8 @@ def test_unknown_names_are_answered_with_the_known_ones():
         data.load("tf_flowers", "validation")
     with pytest.raises(ValueError, match="image_size must be a positive int"):
         data.load("tf_flowers", "train", image_size=64.0)
+    with pytest.raises(ValueError, match="MNIST is read at its own 28 x 28 pixels only"):
+        data.load("mnist", "train", image_size=32, stand_in=True)
     with pytest.raises(ValueError, match="ant, bee, cow"):
         make_set().class_index("dog")
 
@@ -85,12 +87,12 @@ def test_stand_ins_have_the_real_sets_shape_and_classes_to_be_learnt_from_more_t
     from sklearn.neighbors import KNeighborsClassifier
 
     entry = catalogue.find(name)
-    train, test = (data.load(name, split, image_size=32, stand_in=True) for split in ("train", "test"))
-    assert train.image_shape == (32, 32, entry.image_shape[2])
-    assert data.load(name, "test", stand_in=True).image_shape == entry.image_shape
+    size = 32 if entry.sizes_differ else None
+    train, test = (data.load(name, split, size, stand_in=True) for split in ("train", "test"))
+    assert train.image_shape == ((32, 32, 3) if entry.sizes_differ else entry.image_shape)
     assert train.class_names == entry.class_names and not train.official
     assert train.counts().min() > 0 and train.fingerprint() != test.fingerprint()
-    assert train.fingerprint() == data.load(name, "train", image_size=32, stand_in=True).fingerprint()
+    assert test.fingerprint() == data.load(name, "test", size, stand_in=True).fingerprint()
 
     def accuracy(features):
         return KNeighborsClassifier(5).fit(features(train), train.labels).score(features(test), test.labels)
@@ -104,6 +106,8 @@ def test_the_catalogue_is_of_one_piece():
     for entry in catalogue.CATALOGUE.values():
         assert len(set(entry.class_names)) == len(entry.class_names) and set(entry.splits) <= {"train", "test"}
         assert bool(entry.tfds_host) + bool(entry.kaggle) + bool(entry.archives and not entry.torchvision) == 1
+        assert bool(entry.torchvision) == bool(entry.files) and bool(entry.archives) == bool(entry.mirrors)
+        assert all(len(checksum) == 32 for checksum in entry.files.values())
     dogs, kaggle_dogs = (catalogue.find(name).class_names for name in ("stanford_dogs", "dog_breeds"))
     assert set(dogs) == set(kaggle_dogs) and len(dogs) == 120 and kaggle_dogs[2] == "african_hunting_dog"
     superclasses = catalogue.CIFAR100_SUPERCLASSES
@@ -149,13 +153,16 @@ def mirror(tmp_path):
     server.shutdown()
 
 
+def a_set(archives, *mirrors):
+    return dataclasses.replace(catalogue.find("imagenet5"), title="A set", archives=archives, mirrors=mirrors)
+
+
 def test_the_first_mirror_with_the_right_checksum_wins(mirror, tmp_path):
     folder, address = mirror
     (folder / "wrong").write_bytes(b"a login page")
-    (folder / "right").write_bytes(b"the archive")
-    checksum = hashlib.md5(b"the archive").hexdigest()
-    archive = ("sub/set.gz", checksum, (address + "missing", address + "wrong", address + "right"))
-    download.fetch(tmp_path, [archive], "A set")
+    (folder / "set.gz").write_bytes(b"the archive")
+    archives = {"sub/set.gz": hashlib.md5(b"the archive").hexdigest()}
+    download.fetch(tmp_path, a_set(archives, f"{address}missing", f"{address}wrong", f"{address}{{}}?download=1"))
     assert (tmp_path / "sub" / "set.gz").read_bytes() == b"the archive"
     assert [path.name for path in (tmp_path / "sub").iterdir()] == ["set.gz"]
 
@@ -163,10 +170,11 @@ def test_the_first_mirror_with_the_right_checksum_wins(mirror, tmp_path):
 def test_without_any_mirror_one_error_names_hosts_answers_files_and_folder(mirror, tmp_path):
     folder, address = mirror
     (folder / "wrong").write_bytes(b"a login page")
-    archive = ("sub/set.gz", "0" * 32, (address + "wrong", address + "missing", "http://127.0.0.1:9/set.gz"))
+    entry = a_set({"sub/set.gz": "0" * 32}, f"{address}wrong", f"{address}missing", "http://127.0.0.1:9/{}")
     with pytest.raises(data.DataUnavailable) as error:
-        download.fetch(tmp_path, [archive], "A set")
-    for part in ("A set", "wrong", "checksum", "404", "refused", str(tmp_path / "sub" / "set.gz"), "NB_DATA_DIR"):
+        download.fetch(tmp_path, entry)
+    for part in ("A set", "wrong", "checksum", "404", "127.0.0.1:9/set.gz", "refused", "0" * 32,
+                 str(tmp_path / "sub" / "set.gz"), "NB_DATA_DIR"):
         assert part in str(error.value)
     assert not list((tmp_path / "sub").iterdir())
 
@@ -195,20 +203,18 @@ def test_mnist_is_fetched_unpacked_read_and_kept(mirror, tmp_path, monkeypatch):
     files, archives = published_mnist(20)
     for name, content in archives.items():
         (folder / name).write_bytes(content)
-    rows = tuple((f"MNIST/raw/{name}", hashlib.md5(content).hexdigest(), (address + name,))
-                 for name, content in archives.items())
-    resources = [(name, hashlib.md5(content).hexdigest()) for name, content in archives.items()]
+    checksums = {f"MNIST/raw/{name}": hashlib.md5(content).hexdigest() for name, content in archives.items()}
+    resources = [(Path(path).name, checksum) for path, checksum in checksums.items()]
     monkeypatch.setattr(datasets.MNIST, "resources", resources)
     monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])  # torchvision itself must not fetch
-    change(monkeypatch, "mnist", archives=rows, files=files)
+    change(monkeypatch, "mnist", archives=checksums, mirrors=(f"{address}{{}}",), files=files,
+           splits={"train": 20, "test": 20})
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)  # another test may have loaded it
     monkeypatch.setenv("NB_DATA_DIR", str(tmp_path / "data"))
     train = data.load("mnist", "train")
     assert train.images.shape == (20, 28, 28, 1) and train.official and train.labels[13] == 3
     monkeypatch.setattr(torchvision_reader, "read", None)  # from now on only the decoded copy serves
     assert data.load("mnist", "train").fingerprint() == train.fingerprint()
-    larger = data.load("mnist", "train", image_size=32)
-    assert larger.image_shape == (32, 32, 1) and larger.source.endswith("scaled to 32 x 32")
 
 
 def test_a_published_file_that_was_altered_is_refused_also_by_the_other_process(tmp_path, monkeypatch):
@@ -349,24 +355,38 @@ def test_a_damaged_or_other_prepared_set_is_refused(prepared, tmp_path, file, co
         tfds_reader.read("tf_flowers", "train", tmp_path, (8, 8, 3))
 
 
-def test_another_framework_has_tensorflow_in_a_process_of_its_own_and_needs_no_writable_folder(prepared, tmp_path):
+def test_another_framework_has_tensorflow_in_a_process_of_its_own_and_needs_no_writable_folder(
+        prepared, tmp_path, monkeypatch, capsys):
     (tmp_path / "tfds").symlink_to(prepared / "tfds")
     (tmp_path / "decoded").write_text("no folder")
-    code = """
-import sys, warnings
-from helpers import data
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    test = data.load("tf_flowers", "test", image_size=16)
-assert "tensorflow" not in sys.modules
-print(test.fingerprint(), *caught)
-"""
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "NB_DATA_DIR": str(tmp_path)},
-                          cwd=runtime.ROOT, capture_output=True, text=True)
+    monkeypatch.setenv("NB_DATA_DIR", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    change(monkeypatch, "tf_flowers", splits={"train": 41})
+
+    def run_here(command, env, **options):  # loading TensorFlow twice takes too long; another test starts a process
+        assert env["CUDA_VISIBLE_DEVICES"] == "-1"
+        child.main(*command[3:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run_here)
+    with pytest.warns(UserWarning) as caught:
+        test = data.load("tf_flowers", "test", image_size=16)
+    assert "TensorFlow Flowers is read by tfds in a process of its own" in capsys.readouterr().out
+    said = "\n".join(str(warning.message) for warning in caught)
+    assert "1 files of TensorFlow Flowers were left out" in said and "No decoded copy was kept" in said
     expected = tfds_reader.read("tf_flowers", "test", prepared / "tfds", (16, 16, 3))["test"]
-    said, result = done.stdout.split("\n", 1)
-    assert "TensorFlow Flowers" in said and result.startswith(expected.fingerprint()), done.stderr
-    assert "1 files of TensorFlow Flowers were left out" in result and "No decoded copy was kept" in result
+    assert test.fingerprint() == expected.fingerprint()
+
+
+def test_a_decoded_copy_of_a_part_is_not_kept_in_the_way_of_the_whole_set(prepared, tmp_path, monkeypatch):
+    import tensorflow  # noqa: F401  so that it is read in this process
+    (tmp_path / "tfds").symlink_to(prepared / "tfds")
+    monkeypatch.setenv("NB_DATA_DIR", str(tmp_path))
+    for published, kept in ((42, []), (41, ["tf_flowers-test-8", "tf_flowers-train-8"])):  # 40 readable, one torn
+        change(monkeypatch, "tf_flowers", splits={"train": published})
+        with pytest.warns(UserWarning, match="left out"):
+            data.load("tf_flowers", "train", image_size=8)
+        assert sorted(path.name for path in tmp_path.glob("decoded/*")) == kept
 
 
 def test_without_a_network_the_error_names_the_host_and_the_folder(tmp_path, monkeypatch):
@@ -418,10 +438,10 @@ def zip_of_pictures(path, counts):
 def test_imagenet5_is_fetched_arranged_in_class_folders_and_kept(mirror, tmp_path, monkeypatch):
     served, address = mirror
     change(monkeypatch, "imagenet5", splits={"train": 15, "test": 5},
-           archives=(("imagenet5.zip", None, (address + "5.zip",)),))
+           mirrors=(f"{address}5.zip",))
     monkeypatch.setenv("NB_DATA_DIR", str(tmp_path / "data"))
     zip_of_pictures(served / "5.zip", {"train": 2, "test": 1})
-    with pytest.raises(data.DataUnavailable, match="not the published ones"):
+    with pytest.raises(data.DataUnavailable, match="10 pictures for train, not the published 15"):
         data.load("imagenet5", "train")
     zip_of_pictures(served / "5.zip", {"train": 3, "test": 1})
     train = data.load("imagenet5", "train", image_size=16)
@@ -468,12 +488,25 @@ def test_the_real_sets_are_what_the_catalogue_says(name, tmp_path, monkeypatch):
         (tmp_path / part).symlink_to(REAL / part)
     monkeypatch.setenv("NB_DATA_DIR", str(tmp_path))
     import tensorflow  # noqa: F401  so that it is read in this process
-    sets = {split: data.load(name, split, image_size=32) for split in ("train", "test")}
-    counts = {split: len(image_set) for split, image_set in sets.items()}
-    counts = counts if "test" in entry.splits else {"train": sum(counts.values())}
+    size = 32 if entry.sizes_differ else None
+    sets = {split: data.load(name, split, size) for split in ("train", "test")}
+    counts = entry.counts(sets)
     for image_set in sets.values():
-        assert image_set.image_shape[:2] == (32, 32) and image_set.counts().min() > 0 and not image_set.left_out
+        assert image_set.image_shape == ((32, 32, 3) if size else entry.image_shape)
+        assert image_set.counts().min() > 0 and not image_set.left_out
         assert image_set.official or "not known to be the published" in image_set.source
         assert image_set.official <= (counts == entry.splits)
         assert image_set.official or name not in ("mnist", "cifar10")
     assert all(counts[split] <= published for split, published in entry.splits.items())
+
+
+def test_a_real_set_is_read_without_tensorflow_in_this_process(tmp_path):
+    if not tfds_reader.find("tf_flowers", REAL / "tfds"):
+        pytest.skip("NB_DATA_DIR names no folder that has this set")
+    (tmp_path / "tfds").symlink_to(REAL / "tfds")
+    code = """import sys
+from helpers import data, runtime
+print(len(data.load("tf_flowers", "train")), "tensorflow" in sys.modules)"""
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "NB_DATA_DIR": str(tmp_path)},
+                          cwd=runtime.ROOT, capture_output=True, text=True)
+    assert done.stdout.endswith(" False\n"), done.stderr

@@ -117,6 +117,7 @@ def usable():
         "animated.png": (encoded(image, "PNG", **frames), QUARTERS),
         "two views.mpo": (encoded(image, "MPO", quality=95, **frames), QUARTERS),
         "corrupt exif.jpg": (encoded(image, "JPEG", quality=95, exif=exif), QUARTERS),
+        "corrupt exif.png": (encoded(image, "PNG", exif=b"Exif\0\0no such thing"), QUARTERS),
         "a png named.jpg": (encoded(image, "PNG"), QUARTERS),
         "no ending": (encoded(image, "JPEG", quality=95), QUARTERS),
         "large.jpg": (encoded(flag((4000, 3000)), "JPEG", quality=95), QUARTERS),
@@ -189,9 +190,9 @@ def test_a_grey_lesson_gets_the_same_pictures_with_one_channel():
 
 
 def test_deep_grey_is_rounded_to_the_nearest_of_256_greys():
-    values = np.arange(256, dtype=np.uint16).reshape(16, 16)
-    deep = pictures.decode(encoded(Image.fromarray(values * 257), "PNG"), (16, 16, 1))
-    np.testing.assert_array_equal(deep[..., 0], values)
+    values = np.arange(256, dtype=np.uint16).reshape(16, 16) * 16  # 12 bits, 0 to 4080
+    deep = pictures.decode(encoded(Image.fromarray(values), "PNG"), (16, 16, 1))
+    np.testing.assert_array_equal(deep[..., 0], np.rint(values * (255 / 4095)))
 
 
 def test_a_picture_is_scaled_to_cover_the_shape_and_cropped_in_its_middle():
@@ -211,7 +212,7 @@ def test_the_whole_battery_counts_and_names_what_cannot_be_used(tmp_path):
     put(tmp_path / "猫", good)
     put(tmp_path / "猫", bad)
     put(tmp_path, photos("собака", 5))
-    put(tmp_path, plain("猫/.hidden.png", "猫/Thumbs.db", "__MACOSX/猫/._1.png", "__MACOSX/x/1.png", ".git/1.png"))
+    put(tmp_path, plain("猫/.hidden.png", "猫/Thumbs.db", "__MACOSX/猫/._1.png", "猫/__MACOSX/1.png", ".git/1.png"))
     put(tmp_path, {"kaputt/1.jpg": b"", "beside.png": PLAIN})
     (tmp_path / "leer").mkdir()
     (tmp_path / "猫" / "link.png").symlink_to(tmp_path / "nowhere")
@@ -270,7 +271,7 @@ def test_given_splits_are_kept_and_what_stands_beside_them_is_named(tmp_path, te
     put(tmp_path / test_folder, {**photos("a", 2, BLUE), "b/deep/1.png": PLAIN, "b/torn.jpg": b"", **photos("c", 1)})
     put(tmp_path, plain("other/1.png", "other/2.png", "train/loose.png"))
     sets = folder.read(tmp_path, (8, 8, 3))
-    assert sets["train"].counts().tolist() == [3, 4] and sets["test"].counts().tolist() == [2, 1]
+    assert sets["train"].counts().tolist() == [3, 4] and sets["test"].labels.tolist() == [0, 0, 1]
     assert sets["train"].images[0, 0, 0].tolist() == list(RED) and sets["test"].images[0, 0, 0].tolist() == list(BLUE)
     assert reasons(sets["train"]) == reasons(sets["test"]) == {
         "train/c/torn.jpg": "empty file", f"{test_folder}/b/torn.jpg": "empty file", "other": "not used",

@@ -1,26 +1,14 @@
 """Data sets as `ImageSet`: `load` finds them on this machine, fetches them, or makes a stand-in."""
 
 import dataclasses
+import functools
 import importlib
 import importlib.util
 import sys
 import warnings
 
-import numpy as np
-from PIL import Image
-
 from helpers import runtime
-from helpers.data import (
-    cache,
-    catalogue,
-    child,
-    download,
-    folder,
-    kaggle,
-    synthetic,
-    tfds_reader,
-    torchvision_reader,
-)
+from helpers.data import cache, catalogue, child, download, folder, kaggle, synthetic, tfds_reader, torchvision_reader
 from helpers.data.download import DataUnavailable
 from helpers.data.imageset import ImageSet
 
@@ -34,14 +22,15 @@ def load(name, split, image_size=None, stand_in=False, own_folder=""):
 
     Looked for in this order: the reader's own folder, if one is named; a decoded copy (`decoded/` in the data folder);
     the published files there (`tfds/`, `torchvision/`, `folders/`, `kaggle/`); their hosts. What was decoded is kept
-    for the next run. Of a set that publishes `"train"` alone, `"test"` is a stratified fifth of it, held out with seed
-    0, and `"train"` the rest.
+    for the next run (not a part of a published set, which would hide the whole one put there later); `decoded/` may be
+    deleted at any time. Of a set that publishes `"train"` alone, `"test"` is a stratified fifth of it, held out with
+    seed 0, and `"train"` the rest.
 
     Args:
         name: name in the catalogue, such as `"mnist"`.
         split: `"train"` or `"test"`.
         image_size: height and width, pixels; the pictures are scaled until the shorter side fits and cropped in the
-            middle. None takes the catalogue's.
+            middle. None takes the catalogue's, which is the only one of MNIST and CIFAR.
         stand_in: True gives a small made-up set of the same shape and classes, without a network.
         own_folder: path of a folder of the reader's own images, which takes the data set's place.
 
@@ -57,10 +46,13 @@ def load(name, split, image_size=None, stand_in=False, own_folder=""):
         raise ValueError(f"{entry.title} has no split {split!r}; it has {', '.join(SPLITS)}.")
     if image_size is not None and (type(image_size) is not int or image_size < 1):
         raise ValueError(f"image_size must be a positive int, in pixels, or None; got {image_size!r}.")
-    image_shape = entry.image_shape if image_size is None else (image_size, image_size, entry.image_shape[2])
+    height, width, channels = entry.image_shape
+    if not entry.sizes_differ and not own_folder and image_size not in (None, height):
+        raise ValueError(f"{entry.title} is read at its own {height} x {width} pixels only; leave image_size out.")
+    image_shape = (image_size or height, image_size or width, channels)
     if stand_in and not own_folder:
         return synthetic.stand_in(name, split, image_shape, entry.class_names)
-    image_set = _own(own_folder, split, image_shape) if own_folder else _published(name, split, image_shape)
+    image_set = _kept_or_read(name, split, image_shape, own_folder)
     if image_set.left_out:
         shown = "\n".join(f"  {fault}" for fault in image_set.left_out[:10])
         warnings.warn(f"{len(image_set.left_out)} files of {own_folder or entry.title} were left out:\n{shown}",
@@ -68,32 +60,24 @@ def load(name, split, image_size=None, stand_in=False, own_folder=""):
     return image_set
 
 
-def _published(name, split, image_shape):
-    entry = catalogue.find(name)
-    own_size = image_shape == entry.image_shape
-    if not own_size and not entry.sizes_differ:
-        return _resized(_published(name, split, entry.image_shape), image_shape)
-    ending = "" if own_size else f"-{image_shape[0]}"
-    return _kept_or_read(name, ending, split, image_shape, lambda: _read(name, split, image_shape))
-
-
-def _own(own_folder, split, image_shape):
-    signature = folder.signature(own_folder, image_shape)
-    image_set = _kept_or_read(f"own-{signature}", "", split, image_shape, lambda: folder.read(own_folder, image_shape))
-    cache.drop_older(runtime.data_dir() / "decoded", "own-*", keep=6)  # three states of folders, two splits each
-    return image_set
-
-
-def _kept_or_read(prefix, ending, split, image_shape, read):
-    """Return a split from its decoded copy, or call `read` and keep every split that it gives."""
-    kept = {part: runtime.data_dir() / "decoded" / f"{prefix}-{part}{ending}" for part in SPLITS}
-    image_set = cache.load(kept[split])
+def _kept_or_read(name, split, image_shape, own_folder):
+    """Return a split from its decoded copy, or read the set and keep every split that this gives."""
+    entry, decoded = catalogue.find(name), runtime.data_dir() / "decoded"
+    if own_folder:
+        copy = f"own-{folder.signature(own_folder, image_shape)}-{{}}"
+        read = functools.partial(folder.read, own_folder, image_shape)
+    else:
+        copy = f"{name}-{{}}" + ("" if image_shape == entry.image_shape else f"-{image_shape[0]}")
+        read = functools.partial(_read, name, split, image_shape)
+    image_set = cache.load(decoded / copy.format(split))
     if image_set is not None and image_set.image_shape == image_shape:
         return image_set
-    decoded = read()
-    for part, image_set in decoded.items():
-        cache.save(kept[part], image_set)
-    return decoded[split]
+    image_sets = read()
+    if own_folder or entry.is_whole(image_sets):
+        for part, image_set in image_sets.items():
+            cache.save(decoded / copy.format(part), image_set)
+        cache.drop_older(decoded, "own-*", keep=6)  # three states of folders, two splits each
+    return image_sets[split]
 
 
 def _read(name, split, image_shape):
@@ -102,7 +86,7 @@ def _read(name, split, image_shape):
     if not entry.tfds_host:
         return _read_folders(name, root, image_shape)
     reader = _suitable_reader(name, root)
-    place = root / ("tfds" if reader == "tfds_reader" else "torchvision")
+    place = root / reader.removesuffix("_reader")
     if (reader == "tfds_reader") == ("tensorflow" in sys.modules):
         return importlib.import_module(f"helpers.data.{reader}").read(name, split, place, image_shape)
     return child.read(reader, name, place, image_shape)
@@ -129,37 +113,23 @@ def _suitable_reader(name, root):
 
 def _read_folders(name, root, image_shape):
     """Read a set that is published as picture files; return split -> ImageSet."""
-    entry = catalogue.find(name)
+    entry, place = catalogue.find(name), root / "folders" / name
     if entry.kaggle:
-        place, is_fetched = kaggle.find(entry.kaggle, root / "kaggle"), False
-        if place is None:
-            raise DataUnavailable(
-                f"{entry.title} needs a Kaggle account: join the competition at {entry.home}, then give your API "
-                "token, on Colab as the secret KAGGLE_API_TOKEN, elsewhere in the environment or in "
-                f"~/.kaggle/kaggle.json; or put the files into {root / 'kaggle' / entry.kaggle}. "
-                "stanford_dogs has the same breeds and needs no account.")
+        place = kaggle.find(entry.kaggle, root / "kaggle")
     else:
-        place = root / "folders" / name
-        is_fetched = download.fetch_class_folders(place, entry)
+        download.fetch_class_folders(place, entry)
+    if place is None:
+        raise DataUnavailable(
+            f"{entry.title} needs a Kaggle account: join the competition at {entry.home}, then give your API token, on "
+            "Colab as the secret KAGGLE_API_TOKEN, elsewhere in the environment or in ~/.kaggle/kaggle.json; or put "
+            f"the files into {root / 'kaggle' / entry.kaggle}. stanford_dogs has the same breeds and needs no account.")
     image_sets = folder.read(place, image_shape)
-    total = sum(map(len, image_sets.values()))
-    counts = {part: len(image_sets[part]) if "test" in entry.splits else total for part in entry.splits}
-    official = is_fetched and counts == entry.splits
+    counts = entry.counts(image_sets)
+    official = (place / ".source").is_file() and counts == entry.splits
     doubt = "" if official else "; not known to be the published files"
     for part, image_set in image_sets.items():
         entry.check_class_names(image_set.class_names, place)
         published = part if part in entry.splits else "train"
-        image_sets[part] = dataclasses.replace(
-            image_set, name=name, official=official,
-            source=f"{entry.title}, {entry.share(published, counts[published])}{doubt}")
+        source = f"{entry.title}, {entry.share(published, counts[published])}{doubt}"
+        image_sets[part] = dataclasses.replace(image_set, name=name, official=official, source=source)
     return image_sets
-
-
-def _resized(image_set, image_shape):
-    """Scale images that all have one size; bicubic."""
-    height, width, channels = image_shape
-    images = np.empty((len(image_set), *image_shape), np.uint8)
-    for image, target in zip(image_set.images, images):
-        picture = Image.fromarray(image if channels == 3 else image[..., 0])
-        target[...] = np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)).reshape(image_shape)
-    return dataclasses.replace(image_set, images=images, source=f"{image_set.source}, scaled to {height} x {width}")

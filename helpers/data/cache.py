@@ -20,8 +20,7 @@ def load(folder):
     try:
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         expected = about.pop("fingerprint")
-        images = np.load(folder / "images.npy", allow_pickle=False)
-        labels = np.load(folder / "labels.npy", allow_pickle=False)
+        images, labels = (np.load(folder / f"{part}.npy", allow_pickle=False) for part in ("images", "labels"))
         image_set = ImageSet(images, labels, **about)
         if image_set.fingerprint() == expected:
             return image_set
@@ -44,20 +43,16 @@ def save(folder, image_set):
 def write(folder, image_set):
     """Keep an ImageSet in `folder`, whole or not at all; OSError if it cannot be written."""
     folder = Path(folder)
-    about = {"class_names": image_set.class_names, "name": image_set.name, "split": image_set.split,
-             "source": image_set.source, "official": image_set.official, "left_out": image_set.left_out,
-             "fingerprint": image_set.fingerprint()}
+    about = {**vars(image_set), "fingerprint": image_set.fingerprint()}
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        np.save(partial / "images.npy", image_set.images)
-        np.save(partial / "labels.npy", image_set.labels)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        partial = Path(temporary, folder.name)
+        partial.mkdir()
+        for part in ("images", "labels"):
+            np.save(partial / f"{part}.npy", about.pop(part))
         (partial / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def drop_older(folder, pattern, keep):

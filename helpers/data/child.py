@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -11,8 +12,6 @@ from pathlib import Path
 from helpers import runtime
 from helpers.data import cache, catalogue
 from helpers.data.download import DataUnavailable
-
-ERRORS = {"DataUnavailable": DataUnavailable, "ValueError": ValueError}
 
 
 def read(reader, name, root, image_shape):
@@ -32,19 +31,19 @@ def read(reader, name, root, image_shape):
         RuntimeError: the other process ended in some other way; has the last line it wrote.
     """
     title = catalogue.find(name).title
-    package = {"tfds_reader": "tensorflow_datasets", "torchvision_reader": "torchvision"}[reader]
+    package = reader.removesuffix("_reader")
     runtime.say(f"{title} is read by {package} in a process of its own; with a download this takes minutes.")
     with tempfile.TemporaryDirectory() as folder:
-        words = json.dumps([name, str(root), image_shape])
         path = os.pathsep.join(filter(None, [str(runtime.ROOT), os.environ.get("PYTHONPATH")]))
         # Without a sight of the GPU: TensorFlow would take all of its memory.
         environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
         code = "import sys; from helpers.data import child; child.main(*sys.argv[1:])"
+        words = json.dumps([name, str(root), image_shape])
         done = subprocess.run([sys.executable, "-c", code, reader, words, folder], env=environment,
                               capture_output=True, text=True)
-        if (Path(folder) / "error.json").is_file():
-            kind, message = json.loads((Path(folder) / "error.json").read_text(encoding="utf-8"))
-            raise ERRORS[kind](message)
+        error = Path(folder, "error.pickle")
+        if error.is_file():
+            raise pickle.loads(error.read_bytes())
         if done.returncode:
             last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise RuntimeError(f"{title} could not be read: the other process ended with {done.returncode}; "
@@ -60,7 +59,6 @@ def main(reader, words, folder):
         for split in catalogue.find(name).splits:
             for part, image_set in module.read(name, split, Path(root), tuple(image_shape)).items():
                 cache.write(Path(folder) / part, image_set)
-    except tuple(ERRORS.values()) as error:
-        text = json.dumps([type(error).__name__, str(error)])
-        (Path(folder) / "error.json").write_text(text, encoding="utf-8")
+    except (DataUnavailable, ValueError) as error:
+        Path(folder, "error.pickle").write_bytes(pickle.dumps(error))
         raise

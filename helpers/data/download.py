@@ -9,7 +9,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tqdm.auto import tqdm
 
@@ -26,51 +26,72 @@ def md5(path):
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def fetch(root, archives, title):
+def fetch(root, entry):
     """Put the archives of a data set below `root`; a file that is there already and agrees is left alone.
+
+    The checksum decides, not the host.
 
     Args:
         root: Path of the folder; sub-folders are made.
-        archives: (path below `root`, MD5, addresses to try in this order), one a file. The checksum decides, not the
-            host; None where none is known.
-        title: the data set's name, for messages.
+        entry: the set's `catalogue.DataSet`.
 
     Raises:
-        DataUnavailable: no address gave the right file; says what each answered, and which files to put where.
+        DataUnavailable: no mirror gave the right file; says what each answered, and which files to put where.
     """
-    for path, checksum, urls in archives:
-        target = root / path
+    for path, checksum in entry.archives.items():
+        target, failures = root / path, []
         if target.is_file() and checksum in (None, md5(target)):
             continue
-        failures = _try_in_turn(urls, target, checksum, title)
-        if len(failures) == len(urls):
-            wanted = "".join(f"  {root / path}{f'  (MD5 {known})' if known else ''}, from {source[0]}\n"
-                             for path, known, source in archives)
+        for url in (mirror.format(target.name) for mirror in entry.mirrors):
+            try:
+                _download(url, target, checksum, entry.title)
+                break
+            except (OSError, http.client.HTTPException) as error:  # urllib's own errors are OSErrors
+                failures.append(f"  {url}: {error}\n")
+        else:
+            wanted = "".join(f"  {root / path}{f'  (MD5 {known})' if known else ''}, from "
+                             f"{entry.mirrors[0].format(Path(path).name)}\n" for path, known in entry.archives.items())
             raise DataUnavailable(
-                f"{title} is not on this machine, and {target.name} could not be downloaded:\n"
-                + "".join(f"  {failure}\n" for failure in failures)
-                + f"To go on without these hosts, put the published files here, as they are:\n{wanted}"
+                f"{entry.title} is not on this machine, and {target.name} could not be downloaded:\n"
+                f"{''.join(failures)}To go on without these hosts, put the published files here, as they are:\n{wanted}"
                 "or name a folder that has them in the environment variable NB_DATA_DIR. "
                 "The profile 'smoke' needs no data: it runs on made-up images.")
 
 
 def fetch_class_folders(folder, entry):
-    """Fetch and unpack a set that is published as one zip of class folders; a folder that is there is left alone.
+    """Fetch a set that is published as one zip, and arrange its pictures; a folder that is there is left alone.
 
     Args:
-        folder: Path, to hold `<split>/<class>/<file>`.
-        entry: the set's `catalogue.DataSet`, with one archive.
-
-    Returns:
-        True if the folder is what was fetched here, False if it came from elsewhere.
+        folder: Path, to hold `<split>/<class>/<file>`, and `.source` to mark what was fetched here.
+        entry: the set's `catalogue.DataSet`; its zip has `<any>/<class>/<split>/<file>.jpg`.
 
     Raises:
-        DataUnavailable: no address gave a zip with the published number of pictures.
+        DataUnavailable: no mirror gave a zip with the published number of pictures.
     """
-    if not folder.is_dir():
-        fetch(folder.parent, entry.archives, entry.title)
-        _unpack_class_folders(folder.parent / entry.archives[0][0], folder, entry)
-    return (folder / ".source").is_file()
+    if folder.is_dir():
+        return
+    fetch(folder.parent, entry)
+    archive = folder.parent / next(iter(entry.archives))
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        arranged = Path(temporary, "arranged")
+        try:
+            with zipfile.ZipFile(archive) as pictures:
+                pictures.extractall(temporary)  # no file lands outside: zipfile sees to that
+            for split, published in entry.splits.items():
+                (arranged / split).mkdir(parents=True)
+                for place in list(Path(temporary).glob(f"*/*/{split}")):
+                    place.rename(arranged / split / place.parent.name)
+                count = len(list(arranged.glob(f"{split}/*/*.jpg")))
+                if count != published:
+                    raise zipfile.BadZipFile(f"it has {count} pictures for {split}, not the published {published}")
+            (arranged / ".source").write_text(f"{entry.mirrors[0]}\n")
+            os.replace(arranged, folder)
+        except zipfile.BadZipFile as error:
+            raise DataUnavailable(f"The archive of {entry.title} that {entry.mirrors[0]} gave cannot be used: {error}. "
+                                  f"Run this again, or put the pictures into {folder}, as <split>/<class>/<file>."
+                                  ) from error
+        finally:
+            archive.unlink(missing_ok=True)
 
 
 def check_answers(host):
@@ -79,59 +100,18 @@ def check_answers(host):
         urllib.request.urlopen(f"http://{host}/", timeout=SECONDS_OF_SILENCE).close()
 
 
-def _unpack_class_folders(archive, folder, entry):
-    """Arrange the pictures `<class>/<split>/<file>` of a zip in `folder`, whole or not at all; remove the zip."""
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    counts = dict.fromkeys(((split, name) for split in entry.splits for name in entry.class_names), 0)
-    try:
-        with zipfile.ZipFile(archive) as pictures:
-            for member in pictures.namelist():
-                # Only the last three parts of a name are used: no file can land outside the folder.
-                class_name, split, file_name = ("", "", *PurePosixPath(member).parts)[-3:]
-                if (split, class_name) in counts and file_name.lower().endswith(".jpg"):
-                    counts[split, class_name] += 1
-                    target = partial / split / class_name / file_name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(pictures.read(member))
-        wrong = {place: count for place, count in counts.items()
-                 if count * len(entry.class_names) != entry.splits[place[0]]}
-        if wrong:
-            raise zipfile.BadZipFile(f"the numbers of its pictures are not the published ones: {wrong}")
-        (partial / ".source").write_text(f"{entry.archives[0][2][0]}\n")
-        os.replace(partial, folder)
-    except zipfile.BadZipFile as error:
-        raise DataUnavailable(f"The archive of {entry.title} that {entry.archives[0][2][0]} gave cannot be used: "
-                              f"{error}. Run this again, or put the pictures into {folder}, as <split>/<class>/<file>."
-                              ) from error
-    finally:
-        archive.unlink(missing_ok=True)
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _try_in_turn(urls, target, checksum, title):
-    """Download until the checksum agrees; return what went wrong at each address before that."""
-    failures = []
-    partial = target.with_name(target.name + ".part")
-    for url in urls:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _download(url, partial, title)
-            found = md5(partial)
-            if checksum in (None, found):
-                os.replace(partial, target)
-                return failures
-            failures.append(f"{url}: the file there has the checksum {found}, expected {checksum}")
-        except (OSError, http.client.HTTPException) as error:  # urllib's own errors are OSErrors
-            failures.append(f"{url}: {error}")
-        partial.unlink(missing_ok=True)
-    return failures
-
-
-def _download(url, target, title):
+def _download(url, target, checksum, title):
+    """Download a file, with the right checksum or not at all."""
+    partial = target.with_name(f"{target.name}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
     request = urllib.request.Request(url, headers={"User-Agent": "notebook-series"})
-    with urllib.request.urlopen(request, timeout=SECONDS_OF_SILENCE) as answer, open(target, "wb") as file:
-        length = int(answer.headers.get("Content-Length") or 0) or None
-        with tqdm(total=length, unit="B", unit_scale=True, desc=title, leave=False) as bar:
-            while block := answer.read(1 << 20):
-                file.write(block)
-                bar.update(len(block))
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS_OF_SILENCE) as answer, open(partial, "wb") as file:
+            length = int(answer.headers.get("Content-Length") or 0) or None
+            with tqdm.wrapattr(answer, "read", total=length, desc=title, leave=False) as body:
+                shutil.copyfileobj(body, file, 1 << 20)
+        if checksum not in (None, found := md5(partial)):
+            raise OSError(f"the file there has the checksum {found}, expected {checksum}")
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -60,10 +60,10 @@ def read(folder, image_shape, seed=0, test_fraction=0.2):
     class_names = _check_classes(read_rows, folder, left_out + unread)
     dropped = sorted({*rows["label"]} - {*class_names})
     left_out += unread + [f"class {name!r}: no readable picture to train on" for name in dropped]
-    labels = pd.Categorical(read_rows["label"], class_names).codes  # -1 for a class that is dropped
+    labels = pd.Index(class_names).get_indexer(read_rows["label"])  # -1 for a class that is dropped
     whole = ImageSet(images, labels, class_names, folder.name, source=SOURCE, left_out=left_out)
     is_test = np.array(read_rows["split"] == "test") if rows["split"].any() else _draw(whole, test_fraction, seed)
-    chosen = {"train": (labels >= 0) & ~is_test, "test": (labels >= 0) & is_test}
+    chosen = {"train": ~is_test, "test": is_test & (labels >= 0)}
     if not chosen["test"].any():
         raise ValueError(f"{folder}: no readable picture is left for the test split. Put some there, or several into "
                          f"each class.{_shown(left_out)}")
@@ -152,7 +152,7 @@ def _list_csv(folder, csv):
 def _read_table(csv):
     """Return the columns for file, label and split ("" if there is none) of a CSV file, as text."""
     try:
-        table = pd.read_csv(csv, dtype=str, keep_default_na=False, encoding="utf-8-sig").fillna("")
+        table = pd.read_csv(csv, dtype=str, keep_default_na=False).fillna("")
     except ValueError as error:  # of what pandas raises, and UnicodeDecodeError
         raise ValueError(f"{csv} cannot be read as UTF-8 text with commas: {error}") from error
     table.columns = table.columns.str.strip().str.lower()

@@ -63,7 +63,7 @@ def test_images(folder, image_shape):
     sample = folder / "sample_submission.csv"
     if not sample.is_file():
         raise FileNotFoundError(f"{sample} is missing: put the competition's files there as Kaggle's archive has them.")
-    table = pd.read_csv(sample, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    table = pd.read_csv(sample, dtype=str, keep_default_na=False)
     ids, class_names = table.iloc[:, 0].tolist(), tuple(table.columns[1:])
     present = {path.stem: path for path in (folder / "test").glob("*")}
     files = ((name, present.get(name, folder / "test" / name)) for name in ids)

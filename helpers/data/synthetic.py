@@ -6,7 +6,7 @@ from PIL import Image
 from helpers.data.imageset import ImageSet
 
 
-def stand_in(name, split, image_shape, class_names, seed=0):
+def stand_in(name, split, image_shape, class_names):
     """Return a small set that has the real one's name, image shape and classes.
 
     MNIST's stand-in is scikit-learn's `load_digits` (1,797 real digits of 8 x 8 pixels, UCI), enlarged; the others are
@@ -17,50 +17,41 @@ def stand_in(name, split, image_shape, class_names, seed=0):
         name: the data set's name; `split`: `"train"` or another.
         image_shape: `(H, W, C)`.
         class_names: tuple of str.
-        seed: non-negative int.
 
     Returns:
         ImageSet, `official` False.
     """
     if name == "mnist":
-        images, labels = _digits(split, image_shape)
-        size = " x ".join(map(str, image_shape[:2]))
-        source = f"scikit-learn's load_digits (UCI), 8 x 8 pixels enlarged to {size}: a stand-in for MNIST"
-    elif name == "cifar10":
-        images, labels = _stripes(split, image_shape, len(class_names), seed)
-        source = f"striped pictures drawn by this project: a stand-in for {name}"
+        images, labels = _digits(split)
+        source = "scikit-learn's load_digits (UCI), 8 x 8 pixels enlarged to 28 x 28: a stand-in for MNIST"
     else:
-        images, labels = _patterns(split, image_shape, len(class_names), seed)
-        source = f"patterns drawn by this project: a stand-in for {name}"
+        draw, what = (_stripes, "striped pictures") if name == "cifar10" else (_patterns, "patterns")
+        images, labels = draw(split, image_shape, len(class_names))
+        source = f"{what} drawn by this project: a stand-in for {name}"
     return ImageSet(images, labels, class_names, name, split, source, official=False)
 
 
-def _digits(split, image_shape):
+def _digits(split):
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    is_test = np.arange(len(digits.target)) % 5 == 4
-    chosen = is_test if split == "test" else ~is_test
-    height, width, _ = image_shape
-    side = min(height, width) * 5 // 7  # MNIST's digits fill 20 of 28 pixels
-    images = np.zeros((chosen.sum(), height, width, 1), np.uint8)
-    top, left = (height - side) // 2, (width - side) // 2
-    for image, digit in zip(images, digits.images[chosen]):
-        picture = Image.fromarray((digit * (255 / 16)).astype(np.uint8))
-        image[top:top + side, left:left + side, 0] = picture.resize((side, side), Image.Resampling.BICUBIC)
-    return images, digits.target[chosen]
+    chosen = (np.arange(len(digits.target)) % 5 == 4) == (split == "test")
+    images = [Image.fromarray(image).resize((20, 20), Image.Resampling.BICUBIC)
+              for image in (digits.images[chosen] * (255 / 16)).astype(np.uint8)]
+    margin = (4, 4)  # MNIST's digits fill 20 of 28 pixels
+    return np.pad(images, ((0, 0), margin, margin))[..., None], digits.target[chosen]
 
 
-def _labels_and_generator(split, num_classes, seed):
+def _labels_and_generator(split, num_classes):
     """Return labels of `12 * num_classes` (at least 600) training or a third as many other pictures."""
     count = max(600, 12 * num_classes) // (1 if split == "train" else 3)
-    return np.arange(count) % num_classes, np.random.default_rng([seed, *split.encode()])
+    return np.arange(count) % num_classes, np.random.default_rng([0, *split.encode()])
 
 
-def _patterns(split, image_shape, num_classes, seed):
+def _patterns(split, image_shape, num_classes):
     """Draw 5 x 5 dark and light patches a class, blurred into each other."""
     height, width, channels = image_shape
-    labels, generator = _labels_and_generator(split, num_classes, seed)
+    labels, generator = _labels_and_generator(split, num_classes)
     margin = max(height, width) // 16  # pixels by which a pattern may be shifted
     larger = width + 2 * margin, height + 2 * margin
     patches = np.random.default_rng(0).permuted(np.tile(np.arange(25) % 2, (num_classes, 1)), axis=1)
@@ -78,16 +69,15 @@ def _patterns(split, image_shape, num_classes, seed):
     return pictures, labels
 
 
-def _stripes(split, image_shape, num_classes, seed):
+def _stripes(split, image_shape, num_classes):
     height, width, channels = image_shape
-    labels, generator = _labels_and_generator(split, num_classes, seed)
-    count = len(labels)
+    labels, generator = _labels_and_generator(split, num_classes)
     angle = np.pi * labels / num_classes
     colours = np.random.default_rng(0).uniform(0.25, 1, (num_classes, channels))
     y, x = np.mgrid[:height, :width] / max(height, width)
     across = np.cos(angle)[:, None, None] * x + np.sin(angle)[:, None, None] * y
     num_stripes = (3 + labels % 4)[:, None, None]
-    phase = generator.random((count, 1, 1))
+    phase = generator.random((len(labels), 1, 1))
     wave = 0.5 + 0.5 * np.sin(2 * np.pi * (num_stripes * across + phase))
     pictures = wave[..., None] * colours[labels][:, None, None, :]
     pictures += generator.normal(0, 0.1, pictures.shape)

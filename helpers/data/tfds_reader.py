@@ -13,9 +13,6 @@ from helpers.data import catalogue, download, pictures
 from helpers.data.download import DataUnavailable
 from helpers.data.imageset import ImageSet
 
-TEST_FRACTION = 0.2  # held out, with seed 0, of the sets that publish one split only
-VERSION = re.compile(r"\d+\.\d+\.\d+")
-
 
 def import_tfds():
     """Return the module `tensorflow_datasets`, imported as it must be on Colab.
@@ -34,8 +31,8 @@ def import_tfds():
 
 def find(name, root):
     """Return the Path of the newest prepared version of a set in the tfds folder `root`, or None."""
-    versions = [path.parent for pattern in ("*", "*/*") for path in (root / name).glob(f"{pattern}/dataset_info.json")
-                if VERSION.fullmatch(path.parent.name)]
+    versions = [path.parent for path in (root / name).rglob("dataset_info.json")
+                if re.fullmatch(r"\d+\.\d+\.\d+", path.parent.name)]
     return max(versions, key=lambda path: [int(part) for part in path.name.split(".")], default=None)
 
 
@@ -58,40 +55,41 @@ def read(name, split, root, image_shape):
         ValueError: the prepared folder is damaged, or has other classes.
     """
     entry, tfds = catalogue.find(name), import_tfds()
-    import tensorflow as tf
-
     folder = find(name, root) or _prepare(entry, name, root, tfds)
     published = split if split in entry.splits else "train"
     try:
         builder = tfds.builder_from_directory(folder)
         label_names = builder.info.features["label"].names
-    except Exception as error:  # protobuf, TensorFlow and tensorflow-datasets each raise their own kinds
-        raise _damaged(folder, error) from error
-    entry.check_class_names([re.sub(r"^n\d{8}-", "", label) for label in label_names], folder)
-    try:
         images, labels, left_out = _decode(builder, published, image_shape, tfds)
-    except (KeyError, tf.errors.OpError) as error:
-        raise _damaged(folder, error) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # protobuf, TensorFlow and tensorflow-datasets each raise their own kinds
+        raise ValueError(f"The prepared data set {folder} is damaged: {_one_line(error)} Delete the folder, and it is "
+                         "fetched again.") from error
+    entry.check_class_names([re.sub(r"^n\d{8}-", "", label) for label in label_names], folder)
     image_set = ImageSet(images, labels, entry.class_names, name, published, left_out=left_out)
     is_known = image_set.fingerprint() in entry.fingerprints or bool(builder.info.download_size)
     official = len(image_set) == entry.splits[published] and is_known
     source = (f"{entry.title}, {entry.share(published, len(image_set))}, prepared by tensorflow-datasets "
               f"({folder.name})" + ("" if official else "; not known to be the published pixels"))
     image_set = dataclasses.replace(image_set, source=source, official=official)
-    if split == published and "test" in entry.splits:
+    if "test" in entry.splits:
         return {split: image_set}
-    train, test = image_set.split_off(TEST_FRACTION, seed=0)
+    train, test = image_set.split_off(0.2, seed=0)
     return {"train": train, "test": dataclasses.replace(test, split="test")}
 
 
 def _prepare(entry, name, root, tfds):
     """Let tensorflow-datasets download a set and prepare it; return the folder.
 
-    (Its option `try_gcs` is of no use here: release 4.9.10 has it switched off, and it excludes a `data_dir`.)
+    Google's ready-made copies, where a release of tensorflow-datasets reaches them, are taken into the folder by
+    `try_download_gcs`. The option `try_gcs` would read them in Google's bucket each time, and raises where a `data_dir`
+    is given too. (Release 4.9.10, which Colab has, reaches none: `gcs_utils._is_gcs_disabled`.)
     """
     try:
         download.check_answers(entry.tfds_host)  # tensorflow-datasets itself tries for minutes before it gives up
-        tfds.builder(name, data_dir=root).download_and_prepare()
+        download_config = tfds.download.DownloadConfig(try_download_gcs=True)
+        tfds.builder(name, data_dir=root).download_and_prepare(download_config=download_config)
     except Exception as error:  # whatever a host, a proxy, an archive or a full disk makes it raise
         raise DataUnavailable(
             f"{entry.title} does not lie prepared in {root / name}, and tensorflow-datasets could not download it from "
@@ -103,35 +101,20 @@ def _prepare(entry, name, root, tfds):
 
 def _decode(builder, split, image_shape, tfds):
     """Return images, labels and the names of what was left out, in the order of the records."""
-    import tensorflow as tf
-
-    features = builder.info.features
-    file_name = next((key for key in ("image/filename", "file_name", "id") if key in features), None)
-    dataset = builder.as_dataset(
-        split=split, shuffle_files=False, read_config=tfds.ReadConfig(interleave_cycle_length=1),
-        decoders={key: tfds.decode.SkipDecoding() for key, feature in features.items()
-                  if isinstance(feature, tfds.features.Image)})
-
-    @tf.autograph.experimental.do_not_convert
-    def needed(example):
-        return example["image"], example["label"], example.get(file_name, "")
-
+    keys = ["image", "label", *(key for key in ("image/filename", "file_name", "id") if key in builder.info.features)]
+    decoders = tfds.decode.PartialDecoding(dict.fromkeys(keys, True), {"image": tfds.decode.SkipDecoding()})
+    records = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders,
+                                 read_config=tfds.ReadConfig(interleave_cycle_length=1))
     labels = []
 
     def files():
-        for batch_files, batch_labels, batch_names in dataset.map(needed).batch(256).as_numpy_iterator():
-            first = len(labels)
-            labels.extend(batch_labels)
-            for i, (file, file_name) in enumerate(zip(batch_files, batch_names)):
-                yield f"record {first + i} {file_name.decode()}".strip(), file
+        for batch in records.batch(256).as_numpy_iterator():
+            for file, label, *names in zip(*(batch[key] for key in keys)):
+                labels.append(label)
+                yield " ".join([f"record {len(labels) - 1}", *(file_name.decode() for file_name in names)]), file
 
     images, kept, left_out = pictures.decode_all(files(), builder.info.splits[split].num_examples, image_shape)
     return images, np.array(labels)[kept], left_out
-
-
-def _damaged(folder, error):
-    return ValueError(f"The prepared data set {folder} is damaged: {_one_line(error)} Delete the folder, and it is "
-                      "fetched again.")
 
 
 def _one_line(error):

@@ -29,25 +29,17 @@ def read(name, split, root, image_shape):
         DataUnavailable: not on this machine and no mirror gave the right file.
         ValueError: a file that is there does not agree with the published checksum.
     """
+    entry, complete = catalogue.find(name), is_complete(name, root)
+    if not complete:
+        download.fetch(root, entry)
+    for path, checksum in entry.files.items() if complete else ():
+        found = download.md5(root / path)
+        if found != checksum:
+            raise ValueError(f"{root / path} has the checksum {found}; the published file has {checksum}. It is "
+                             "damaged or another file: delete it, and it is fetched again.")
     from torchvision import datasets
 
-    entry = catalogue.find(name)
-    complete = is_complete(name, root)
-    if not complete:
-        download.fetch(root, entry.archives, entry.title)
-    else:
-        check({root / path: checksum for path, checksum in entry.files.items()})
     data_set = getattr(datasets, entry.torchvision)(root, train=split == "train", download=not complete)
     images = np.asarray(data_set.data).reshape(-1, *image_shape)
     source = f"{entry.title}, the published files (checksums agree), read by torchvision"
-    return {split: ImageSet(images, np.asarray(data_set.targets), entry.class_names, name, split, source,
-                            official=True)}
-
-
-def check(paths):
-    """Raise ValueError if a file does not have its checksum; `paths` maps Path -> MD5."""
-    for path, checksum in paths.items():
-        found = download.md5(path)
-        if found != checksum:
-            raise ValueError(f"{path} has the checksum {found}; the published file has {checksum}. It is damaged or "
-                             "another file: delete it, and it is fetched again.")
+    return {split: ImageSet(images, data_set.targets, entry.class_names, name, split, source, official=True)}

@@ -13,8 +13,8 @@ import random
 
 import keras
 import numpy as np
-from scipy.ndimage import gaussian_filter
-from scipy.special import softmax
+
+from helpers import saliency
 
 
 def activations(model, images, layers):
@@ -36,17 +36,10 @@ def activations(model, images, layers):
     return {name: _to_numpy(runs[name][-1]) for name in layers}
 
 
-def gradient_ascent(
-    score, start, num_steps=256, learning_rate=0.05, blur=1.5, decay=0.05, jitter=2, background=0.5, seed=0
-):
+def gradient_ascent(score, start, num_steps=256, learning_rate=0.05, blur=1.5, decay=0.05, jitter=2, background=0.5,
+                    seed=0):
     """Climb from `start` to images with a high score.
 
-    Plain ascent finds high-frequency noise. Three things make the pictures readable. The gradient is smoothed, so that
-    broad strokes grow before pixels do (Yosinski et al. 2015, arXiv 1506.06579, blur the image instead, which also
-    wipes out what was found). Each step lets the image decay towards the background, so that only what the score
-    keeps asking for stays (the L2 term of Simonyan et al. 2013). Each gradient is taken at a slightly shifted image.
-
-    The gradient is scaled to a root-mean-square of 1 per image, so that the same settings suit scores of any size.
     Whoever builds `score` on a model calls that with `training=False`; `class_ascent` and `filter_ascent` do so
     themselves. TensorFlow and JAX compile `score`: it consists of `keras.ops` or operations of the backend.
 
@@ -54,13 +47,8 @@ def gradient_ascent(
         score: function, images `(N, H, W, C)`, a tensor of the backend -> `(N,)`, differentiable; image i alone
             decides number i.
         start: float `(N, H, W, C)` in [0, 1].
-        num_steps: steps, >= 0.
-        learning_rate: root-mean-square change of a pixel in one step, in units of the range [0, 1].
-        blur: standard deviation of the Gaussian that smooths the gradient, pixels; 0: none.
-        decay: part of the way back to `background` that each step goes, in [0, 1).
-        jitter: largest shift of an image before its gradient is taken, pixels, each way; 0: none.
-        background: colour in [0, 1] that the image decays to: 0.5 for photos, 0.0 for white digits on black.
-        seed: of the shifts.
+        num_steps, learning_rate, blur, decay, jitter, background, seed: see `saliency.gradient_ascent`, which says
+            what they do and why.
 
     Returns:
         images: float32 array `(N, H, W, C)` in [0, 1].
@@ -70,29 +58,15 @@ def gradient_ascent(
         ValueError: if `start` is not such a batch, or `score` does not give one number per image.
         FloatingPointError: if a score or gradient is not finite.
     """
-    generator = np.random.default_rng(seed)
-    images = _checked_images(start)
 
     def stateless_score(images):
         with keras.StatelessScope():
             return score(images)
 
+    scores, gradient = _compiled(stateless_score), _compiled(functools.partial(_gradient, stateless_score))
     with _no_graph():
-        history = [_checked_scores(stateless_score, images)]  # not compiled: an error in it points to its line
-        compiled_score = _compiled(stateless_score)
-        compiled_gradient = _compiled(functools.partial(_gradient, stateless_score))
-        for _ in range(num_steps):
-            shift = generator.integers(-jitter, jitter + 1, 2)
-            gradient = _checked_gradient(compiled_gradient, np.roll(images, shift, axis=(1, 2)))
-            gradient = np.roll(gradient, -shift, axis=(1, 2))
-            if blur > 0:
-                gradient = gaussian_filter(gradient, blur, mode="mirror", radius=round(2 * blur), axes=(1, 2))
-            # A gradient of zero (a dead filter) stays zero.
-            gradient /= np.maximum(np.sqrt(np.square(gradient).mean((1, 2, 3), keepdims=True)), 1e-12)
-            images = images + learning_rate * gradient
-            images = np.clip(background + (images - background) * (1 - decay), 0, 1).astype(np.float32)
-            history.append(_checked_scores(compiled_score, images))
-    return images, np.stack(history)
+        return saliency.gradient_ascent(scores, gradient, _checked_images(start), num_steps, learning_rate, blur, decay,
+                                        jitter, background, seed)
 
 
 def class_ascent(model, image_shape, class_indices, background=0.5, seed=0, **settings):
@@ -105,7 +79,7 @@ def class_ascent(model, image_shape, class_indices, background=0.5, seed=0, **se
         image_shape: `(H, W, C)`.
         class_indices: N integers, one picture each.
         background: colour in [0, 1] around which the noise lies, see `gradient_ascent`.
-        seed: of the noise and the shifts.
+        seed: of the noise and the shifts, which NumPy draws: the torch room starts from the same noise.
         **settings: `num_steps`, `learning_rate`, `blur`, `decay`, `jitter` of `gradient_ascent`.
 
     Returns:
@@ -119,7 +93,7 @@ def class_ascent(model, image_shape, class_indices, background=0.5, seed=0, **se
     def score(images):
         return _picked(_forward(model, images)[0], class_indices)
 
-    start = _noise(len(class_indices), image_shape, background, seed)
+    start = saliency.noise(len(class_indices), image_shape, background, seed)
     return gradient_ascent(score, start, background=background, seed=seed, **settings)
 
 
@@ -146,7 +120,7 @@ def filter_ascent(model, image_shape, layer, filter_indices, background=0.5, see
         activation = keras.ops.mean(keras.ops.reshape(output, (output.shape[0], -1, output.shape[-1])), axis=1)
         return _picked(activation, filter_indices)
 
-    start = _noise(len(filter_indices), image_shape, background, seed)
+    start = saliency.noise(len(filter_indices), image_shape, background, seed)
     return gradient_ascent(score, start, background=background, seed=seed, **settings)
 
 
@@ -171,28 +145,14 @@ def grad_cam(model, images, layer, class_indices=None, scaled=True):
     with _no_graph():
         logits, runs = _forward(model, images, [layer])
     *earlier, features = runs[layer]
-    if features.ndim != 4 or features.shape[1] * features.shape[2] == 1:
-        raise ValueError(
-            f"layer {layer!r} has no spatial output: expected (N, H, W, K) with H * W > 1, "
-            f"got {tuple(features.shape)}; choose a convolution or pooling layer before the classifier"
-        )
-    classes = _predicted(logits) if class_indices is None else class_indices
+    classes = keras.ops.argmax(logits, axis=1) if class_indices is None else class_indices
 
     def class_scores(features):  # of the network from the layer on, so that a frozen layer has a gradient too
         logits, _ = _forward(model, images, [layer], {layer: [*earlier, features]})
         return _picked(logits, classes)
 
-    gradients = _to_numpy(_gradient(class_scores, features))
-    weights = gradients.mean((1, 2), keepdims=True)  # eq. 1
-    maps = np.maximum((weights * _to_numpy(features)).sum(-1, keepdims=True), 0)  # eq. 2
-    maps = keras.ops.image.resize(
-        maps, images.shape[1:3], interpolation="bilinear", antialias=False, data_format="channels_last"
-    )
-    maps = _to_numpy(maps)[..., 0]
-    if scaled:
-        peaks = maps.max((1, 2), keepdims=True)
-        maps = maps / np.where(peaks > 0, peaks, 1)
-    return maps
+    gradients = _gradient(class_scores, features)
+    return saliency.grad_cam(layer, _to_numpy(features), _to_numpy(gradients), images.shape[1:3], scaled)
 
 
 def occlusion(model, images, class_indices=None, patch_size=None, stride=None, fill=None, batch_size=256):
@@ -214,23 +174,13 @@ def occlusion(model, images, class_indices=None, patch_size=None, stride=None, f
     Raises:
         ValueError: if `patch_size` or `stride` does not fit, or a class does not exist.
     """
-    images = _checked_images(images)
-    rows, columns = _squares(*images.shape[1:3], patch_size, stride)
-    maps = []
+
+    def logits(images):
+        return _to_numpy(_forward(model, images)[0])
+
+    classes = None if class_indices is None else _to_numpy(class_indices, dtype=None)
     with _no_graph():
-        logits, _ = _forward(model, images)
-        classes = _to_numpy(_predicted(logits) if class_indices is None else class_indices, dtype=None)
-        intact = _picked(softmax(_to_numpy(logits), axis=1), classes)
-        colours = images.mean((1, 2)) if fill is None else np.full(len(images), fill, np.float32)
-        for image, colour, class_index, probability in zip(images, colours, classes, _to_numpy(intact)):
-            drops = []
-            for first in range(0, len(rows), batch_size):
-                row, column = rows[first : first + batch_size], columns[first : first + batch_size]
-                covered = (row[:, :, None] * column[:, None, :])[..., None] > 0
-                logits, _ = _forward(model, np.where(covered, colour, image))
-                drops.append(probability - softmax(_to_numpy(logits), axis=1)[:, class_index])
-            maps.append((rows * np.concatenate(drops)[:, None]).T @ columns)  # sum over squares of drop * mask
-    return np.stack(maps) / (rows.T @ columns)
+        return saliency.occlusion(logits, _checked_images(images), classes, patch_size, stride, fill, batch_size)
 
 
 def randomised(model, seed=0):
@@ -258,10 +208,9 @@ def randomised(model, seed=0):
         if shapes != expected:
             raise ValueError(f"the copy has weights of shapes {shapes}, the model {expected}")
     except Exception as error:
-        raise ValueError(
-            f"model {model.name!r} ({type(model).__name__}) cannot be cloned; give it and layers of your own "
-            f"get_config() and from_config(), and a build() that builds every layer. Keras says: {error}"
-        ) from error
+        raise ValueError(f"model {model.name!r} ({type(model).__name__}) cannot be cloned; give it and layers of your "
+                         "own get_config() and from_config(), and a build() that builds every layer. "
+                         f"Keras says: {error}") from error
     finally:
         random.setstate(state)
         model.compiled = compiled
@@ -277,8 +226,7 @@ def _forward(model, images, layers=(), replaced=None):
     with contextlib.ExitStack() as stack:
         stack.enter_context(keras.StatelessScope())  # seed generators and other variables stay as they are
         for name, layer in _found_layers(model, layers).items():
-            outputs = iter(replaced[name]) if replaced else None
-            stack.enter_context(_recording(layer, name, runs[name], outputs))
+            stack.enter_context(_recording(layer, name, runs[name], iter(replaced[name]) if replaced else None))
         logits = model(keras.ops.convert_to_tensor(images), training=False)
     never = [name for name in layers if not runs[name]]
     if never:
@@ -313,19 +261,16 @@ def _recording(layer, name, runs, replaced=None):
 def _found_layers(model, names):
     if not model.built:
         raise ValueError(f"model {model.name!r} has no weights yet; call it on a batch of images once")
-    found = {name: {} for name in names}
-    paths = list(_layer_paths(model)) if names else []
-    for path, layer in paths:
-        if path in found:
-            found[path][id(layer)] = layer
-    unknown = [name for name in names if not found[name]]
+    found = {}
+    for path, layer in _layer_paths(model) if names else ():
+        found.setdefault(path, {})[id(layer)] = layer
+    unknown = [name for name in names if name not in found]
     if unknown:
-        known = ", ".join(path for path, _ in paths)
-        raise ValueError(f"no layer named {', '.join(map(repr, unknown))}; the model has: {known}")
-    ambiguous = [name for name in names if len(found[name]) > 1]
-    if ambiguous:
-        raise ValueError(f"{len(found[ambiguous[0]])} layers are named {ambiguous[0]!r}; give them different names")
-    return {name: next(iter(layers.values())) for name, layers in found.items()}
+        raise ValueError(f"no layer named {', '.join(map(repr, unknown))}; the model has: {', '.join(found)}")
+    for name in names:
+        if len(found[name]) > 1:
+            raise ValueError(f"{len(found[name])} layers are named {name!r}; give them different names")
+    return {name: next(iter(found[name].values())) for name in names}
 
 
 def _layer_paths(parent, prefix=""):
@@ -345,15 +290,17 @@ def _no_graph():
 
 
 def _compiled(function):
-    if keras.backend.backend() == "tensorflow":
+    """The function from array to array, compiled where the backend can."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, autograph=False)
-    if keras.backend.backend() == "jax":
+        function = tf.function(function, autograph=False)
+    elif backend == "jax":
         import jax
 
-        return jax.jit(function)
-    return function
+        function = jax.jit(function)
+    return lambda images: _to_numpy(function(keras.ops.convert_to_tensor(images)))
 
 
 def _gradient(function, inputs):
@@ -375,10 +322,8 @@ def _gradient(function, inputs):
 
         with torch.enable_grad():
             inputs = inputs.detach().requires_grad_()
-            outputs = function(inputs).sum()
-            if not outputs.requires_grad:
-                return torch.zeros_like(inputs)
-            return torch.autograd.grad(outputs, inputs, allow_unused=True, materialize_grads=True)[0]
+            # The second term gives a gradient of zero where the function does not depend on the inputs.
+            return torch.autograd.grad(function(inputs).sum() + 0 * inputs.sum(), inputs)[0]
     raise ValueError(f"the {backend!r} backend of Keras has no gradients; use tensorflow, jax or torch")
 
 
@@ -387,73 +332,10 @@ def _to_numpy(array, dtype=np.float32):
 
 
 def _checked_images(images):
-    images = _to_numpy(images, dtype=None)
-    if images.ndim != 4 or not images.size or not np.issubdtype(images.dtype, np.floating):
-        raise ValueError(
-            f"expected float images (N, H, W, C) in [0, 1], got {images.dtype} {images.shape}; "
-            "divide uint8 images by 255, and give a single image as images[None]"
-        )
-    low, high = images.min(), images.max()
-    if not (low >= 0 and high <= 1):
-        raise ValueError(f"expected images in [0, 1], got values from {low:g} to {high:g}; the model normalises itself")
-    return images.astype(np.float32)  # a copy
-
-
-def _noise(num_images, image_shape, background, seed):
-    noise = np.random.default_rng(seed).normal(0, 0.1, (num_images, *image_shape))
-    return np.clip(background + noise, 0, 1).astype(np.float32)
-
-
-def _predicted(logits):
-    return _to_numpy(logits).argmax(1)
+    return saliency.checked_images(_to_numpy(images, dtype=None))
 
 
 def _picked(outputs, indices):
     """outputs[i, indices[i]] for each row i."""
-    indices = _to_numpy(indices, dtype=None)
-    rows, columns = outputs.shape
-    if (
-        indices.shape != (rows,)
-        or not np.issubdtype(indices.dtype, np.integer)
-        or indices.min() < 0
-        or indices.max() >= columns
-    ):
-        raise ValueError(
-            f"expected one integer from 0 to {columns - 1} for each of {rows} images, got {indices.tolist()}"
-        )
+    indices = saliency.checked_indices(_to_numpy(indices, dtype=None), *outputs.shape)
     return keras.ops.take_along_axis(outputs, indices[:, None], axis=1)[:, 0]
-
-
-def _checked_gradient(gradient, images):
-    gradient = _to_numpy(gradient(keras.ops.convert_to_tensor(images)))
-    if not np.isfinite(gradient).all():
-        raise FloatingPointError("the gradient of the score is not finite; look for a division or logarithm of zero")
-    return gradient
-
-
-def _checked_scores(score, images):
-    scores = _to_numpy(score(keras.ops.convert_to_tensor(images)))
-    if scores.shape != images.shape[:1]:
-        raise ValueError(f"score must give one number per image, ({len(images)},), got {scores.shape}")
-    if not np.isfinite(scores).all():
-        raise FloatingPointError(f"score must be finite, got {scores.tolist()}")
-    return scores
-
-
-def _squares(height, width, patch_size, stride):
-    """Rows `(P, H)` and columns `(P, W)` covered by each of P squares, as float masks; together they leave no gap."""
-    patch_size = min(height, width) // 4 if patch_size is None else patch_size
-    stride = max(1, patch_size // 4) if stride is None else stride
-    if not 1 <= stride <= patch_size <= min(height, width):
-        raise ValueError(
-            f"expected 1 <= stride <= patch_size <= {min(height, width)} (the image's shorter side), "
-            f"got stride {stride} and patch_size {patch_size}"
-        )
-
-    def spans(size):
-        corners = np.array(sorted({*range(0, size - patch_size, stride), size - patch_size}))
-        pixels = np.arange(size)
-        return ((pixels >= corners[:, None]) & (pixels < corners[:, None] + patch_size)).astype(np.float32)
-
-    rows, columns = spans(height), spans(width)
-    return np.repeat(rows, len(columns), axis=0), np.tile(columns, (len(rows), 1))

@@ -8,11 +8,13 @@ itself), work on the model's device in evaluation mode, and leave it exactly as 
 
 import contextlib
 import copy
+import functools
 import itertools
 
+import numpy as np
 import torch
-from torch.nn.functional import interpolate
-from torchvision.transforms.functional import gaussian_blur
+
+from helpers import saliency
 
 
 def activations(model, images, layers):
@@ -30,34 +32,21 @@ def activations(model, images, layers):
         ValueError: if the images are not such a batch, or a layer is unknown or did not run.
     """
     with torch.no_grad(), _recording(model, layers) as recorded:
-        model(_batch(model, images))
-        outputs = {name: _recorded_output(recorded, name) for name in layers}
-        return {name: _channels_last(output) for name, output in outputs.items()}
+        model(_to_tensor(_checked_images(images), _device(model)))
+        return {name: _channels_last(_recorded_output(recorded, name)) for name in layers}
 
 
-def gradient_ascent(
-    score, start, num_steps=256, learning_rate=0.05, blur=1.5, decay=0.05, jitter=2, background=0.5, seed=0
-):
+def gradient_ascent(score, start, num_steps=256, learning_rate=0.05, blur=1.5, decay=0.05, jitter=2, background=0.5,
+                    seed=0):
     """Climb from `start` to images with a high score.
 
-    Plain ascent finds high-frequency noise. Three things make the pictures readable. The gradient is smoothed, so that
-    broad strokes grow before pixels do (Yosinski et al. 2015, arXiv 1506.06579, blur the image instead, which also
-    wipes out what was found). Each step lets the image decay towards the background, so that only what the score
-    keeps asking for stays (the L2 term of Simonyan et al. 2013). Each gradient is taken at a slightly shifted image.
-
-    The gradient is scaled to a root-mean-square of 1 per image, so that the same settings suit scores of any size.
     Whoever builds `score` on a model puts that in evaluation mode; `class_ascent` and `filter_ascent` do so themselves.
 
     Args:
         score: function, images `(N, C, H, W)` -> `(N,)`, differentiable; image i alone decides number i.
         start: float `(N, C, H, W)` in [0, 1], on the device where `score` computes.
-        num_steps: steps, >= 0.
-        learning_rate: root-mean-square change of a pixel in one step, in units of the range [0, 1].
-        blur: standard deviation of the Gaussian that smooths the gradient, pixels; 0: none.
-        decay: part of the way back to `background` that each step goes, in [0, 1).
-        jitter: largest shift of an image before its gradient is taken, pixels, each way; 0: none.
-        background: colour in [0, 1] that the image decays to: 0.5 for photos, 0.0 for white digits on black.
-        seed: of the shifts.
+        num_steps, learning_rate, blur, decay, jitter, background, seed: see `saliency.gradient_ascent`, which says
+            what they do and why.
 
     Returns:
         images: float32 array `(N, H, W, C)` in [0, 1].
@@ -67,20 +56,19 @@ def gradient_ascent(
         ValueError: if `start` is not such a batch, or `score` does not give one number per image.
         FloatingPointError: if a score or gradient is not finite.
     """
-    generator = torch.Generator().manual_seed(seed)
-    images = _checked_images(start).detach().float()
-    history = [_checked_scores(score, images)]
-    for _ in range(num_steps):
-        shift = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist()
-        gradient = _gradient(score, images.roll(shift, dims=(2, 3))).roll([-s for s in shift], dims=(2, 3))
-        if blur > 0:
-            gradient = gaussian_blur(gradient, 2 * round(2 * blur) + 1, blur)
-        # A gradient of zero (a dead filter) stays zero.
-        gradient = gradient / gradient.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
-        images = images + learning_rate * gradient
-        images = (background + (images - background) * (1 - decay)).clamp(0, 1)
-        history.append(_checked_scores(score, images))
-    return _channels_last(images), torch.stack(history).cpu().numpy()
+    device = torch.as_tensor(start).device
+
+    @torch.no_grad()
+    def scores(images):
+        return score(_to_tensor(images, device)).float().cpu().numpy()
+
+    @torch.enable_grad()
+    def gradient(images):
+        images = _to_tensor(images, device).requires_grad_()
+        return _channels_last(torch.autograd.grad(score(images).sum(), images)[0])
+
+    return saliency.gradient_ascent(scores, gradient, _checked_images(start), num_steps, learning_rate, blur, decay,
+                                    jitter, background, seed)
 
 
 def class_ascent(model, image_shape, class_indices, background=0.5, seed=0, **settings):
@@ -93,7 +81,7 @@ def class_ascent(model, image_shape, class_indices, background=0.5, seed=0, **se
         image_shape: `(C, H, W)`.
         class_indices: N integers, one picture each.
         background: colour in [0, 1] around which the noise lies, see `gradient_ascent`.
-        seed: of the noise and the shifts.
+        seed: of the noise and the shifts, which NumPy draws: the Keras room starts from the same noise.
         **settings: `num_steps`, `learning_rate`, `blur`, `decay`, `jitter` of `gradient_ascent`.
 
     Returns:
@@ -104,10 +92,12 @@ def class_ascent(model, image_shape, class_indices, background=0.5, seed=0, **se
         ValueError: if a class does not exist.
     """
     start = _noise(model, len(class_indices), image_shape, background, seed)
+
+    def score(images):
+        return _picked(model(images), class_indices)
+
     with _recording(model):
-        return gradient_ascent(
-            lambda images: _picked(model(images), class_indices), start, background=background, seed=seed, **settings
-        )
+        return gradient_ascent(score, start, background=background, seed=seed, **settings)
 
 
 def filter_ascent(model, image_shape, layer, filter_indices, background=0.5, seed=0, **settings):
@@ -154,24 +144,13 @@ def grad_cam(model, images, layer, class_indices=None, scaled=True):
     Raises:
         ValueError: if the layer is unknown, did not run or has no spatial output, or a class does not exist.
     """
+    images = _checked_images(images)
     with torch.enable_grad(), _recording(model, [layer], detach=True) as recorded:
-        images = _batch(model, images)
-        logits = model(images)
+        logits = model(_to_tensor(images, _device(model)))
         features = _recorded_output(recorded, layer)
-        if features.ndim != 4 or features.shape[2] * features.shape[3] == 1:
-            raise ValueError(
-                f"layer {layer!r} has no spatial output: expected (N, K, H, W) with H * W > 1, "
-                f"got {tuple(features.shape)}; choose a convolution or pooling layer before the classifier"
-            )
         class_scores = _picked(logits, logits.argmax(1) if class_indices is None else class_indices)
         (gradients,) = torch.autograd.grad(class_scores.sum(), features)
-    weights = gradients.mean((2, 3), keepdim=True)  # eq. 1
-    maps = (weights * features.detach()).sum(1, keepdim=True).relu()  # eq. 2
-    maps = interpolate(maps.float(), size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
-    if scaled:
-        peaks = maps.amax((1, 2), keepdim=True)
-        maps = maps / peaks.where(peaks > 0, 1)
-    return maps.cpu().numpy()
+    return saliency.grad_cam(layer, _channels_last(features), _channels_last(gradients), images.shape[1:3], scaled)
 
 
 @torch.no_grad()
@@ -194,22 +173,13 @@ def occlusion(model, images, class_indices=None, patch_size=None, stride=None, f
     Raises:
         ValueError: if `patch_size` or `stride` does not fit, or a class does not exist.
     """
+
+    def logits(images):
+        return model(_to_tensor(images, _device(model))).float().cpu().numpy()
+
+    classes = None if class_indices is None else torch.as_tensor(class_indices).cpu()
     with _recording(model):
-        images = _batch(model, images)
-        rows, columns = _squares(*images.shape[2:], patch_size, stride, images.device)
-        logits = model(images)
-        classes = logits.argmax(1) if class_indices is None else torch.as_tensor(class_indices)
-        intact = _picked(logits.softmax(1), classes)
-        colours = images.mean((2, 3), keepdim=True) if fill is None else torch.full_like(images[:, :, :1, :1], fill)
-        maps = []
-        for image, colour, class_index, probability in zip(images, colours, classes.tolist(), intact):
-            drops = []
-            for row, column in zip(rows.split(batch_size), columns.split(batch_size)):
-                covered = (row[:, :, None] * column[:, None, :]).bool()[:, None]
-                probabilities = model(torch.where(covered, colour, image)).softmax(1)[:, class_index]
-                drops.append(probability - probabilities)
-            maps.append((rows * torch.cat(drops)[:, None]).T @ columns)  # sum over the squares of drop * mask
-    return (torch.stack(maps) / (rows.T @ columns)).cpu().numpy()
+        return saliency.occlusion(logits, _checked_images(images), classes, patch_size, stride, fill, batch_size)
 
 
 def randomised(model, seed=0):
@@ -237,10 +207,8 @@ def randomised(model, seed=0):
             if reset is not None:
                 reset()
             elif next(module.parameters(recurse=False), None) is not None:
-                raise ValueError(
-                    f"module {name!r} ({type(module).__name__}) has parameters but no reset_parameters(); "
-                    "give it that method, so that its weights can be made random too"
-                )
+                raise ValueError(f"module {name!r} ({type(module).__name__}) has parameters but no reset_parameters(); "
+                                 "give it that method, so that its weights can be made random too")
     return copied.to(_device(model))
 
 
@@ -257,27 +225,23 @@ def _recording(model, layers=(), detach=False):
         raise ValueError(f"no layer named {', '.join(map(repr, unknown))}; the model has: {', '.join(modules)}")
     recorded = {}
 
-    def hook(name):
-        def record(module, inputs, output):
-            if not torch.is_tensor(output):
-                raise ValueError(f"layer {name!r} returns a {type(output).__name__}; expected a tensor")
-            recorded[name] = output.detach().requires_grad_() if detach else output
-            return recorded[name].clone()
-
-        return record
+    def record(name, module, inputs, output):
+        if not torch.is_tensor(output):
+            raise ValueError(f"layer {name!r} returns a {type(output).__name__}; expected a tensor")
+        recorded[name] = output.detach().requires_grad_() if detach else output
+        return recorded[name].clone()
 
     modes = {module: module.training for module in model.modules()}
-    handles = [modules[name].register_forward_hook(hook(name)) for name in layers]
     device = _device(model)
-    try:
-        model.eval()
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with contextlib.ExitStack() as stack, torch.random.fork_rng([device] if device.type == "cuda" else []):
+        for name in layers:
+            stack.enter_context(modules[name].register_forward_hook(functools.partial(record, name)))
+        try:
+            model.eval()
             yield recorded
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes.items():
-            module.training = training
+        finally:
+            for module, training in modes.items():
+                module.training = training
 
 
 def _recorded_output(recorded, layer):
@@ -292,78 +256,28 @@ def _device(model):
 
 
 def _checked_images(images):
-    images = torch.as_tensor(images)
-    if images.ndim != 4 or not images.numel() or not images.is_floating_point():
-        raise ValueError(
-            f"expected float images (N, C, H, W) in [0, 1], got {images.dtype} {tuple(images.shape)}; "
-            "divide uint8 images by 255, and give a single image as images[None]"
-        )
-    low, high = images.min().item(), images.max().item()
-    if not (low >= 0 and high <= 1):
-        raise ValueError(f"expected images in [0, 1], got values from {low:g} to {high:g}; the model normalises itself")
-    return images
+    """As an array, channels last."""
+    images = torch.as_tensor(images).detach().cpu()
+    images = images.float() if images.is_floating_point() else images  # NumPy has no bfloat16
+    return np.moveaxis(saliency.checked_images(images.numpy(), layout="(N, C, H, W)"), 1, -1)
 
 
-def _batch(model, images):
+def _to_tensor(images, device):
     # A copy, so that a model that normalises in place does not change the caller's images.
-    return _checked_images(images).detach().to(_device(model), torch.float32, copy=True)
-
-
-def _noise(model, num_images, image_shape, background, seed):
-    # Drawn on the CPU, so that a GPU starts from the same noise.
-    noise = torch.randn(num_images, *image_shape, generator=torch.Generator().manual_seed(seed))
-    return (background + 0.1 * noise).clamp(0, 1).to(_device(model))
-
-
-def _picked(outputs, indices):
-    """outputs[i, indices[i]] for each row i."""
-    indices = torch.as_tensor(indices).cpu()
-    rows, columns = outputs.shape[:2]
-    if indices.shape != (rows,) or indices.is_floating_point() or indices.min() < 0 or indices.max() >= columns:
-        raise ValueError(
-            f"expected one integer from 0 to {columns - 1} for each of {rows} images, got {indices.tolist()}"
-        )
-    return outputs[torch.arange(rows), indices]
-
-
-def _gradient(score, images):
-    with torch.enable_grad():
-        images.requires_grad_()
-        (gradient,) = torch.autograd.grad(score(images).sum(), images)
-    if not torch.isfinite(gradient).all():
-        raise FloatingPointError("the gradient of the score is not finite; look for a division or logarithm of zero")
-    return gradient
-
-
-@torch.no_grad()
-def _checked_scores(score, images):
-    scores = score(images)
-    if scores.shape != images.shape[:1]:
-        raise ValueError(f"score must give one number per image, ({len(images)},), got {tuple(scores.shape)}")
-    if not torch.isfinite(scores).all():
-        raise FloatingPointError(f"score must be finite, got {scores.tolist()}")
-    return scores.float()
-
-
-def _squares(height, width, patch_size, stride, device):
-    """Rows `(P, H)` and columns `(P, W)` covered by each of P squares, as float masks; together they leave no gap."""
-    patch_size = min(height, width) // 4 if patch_size is None else patch_size
-    stride = max(1, patch_size // 4) if stride is None else stride
-    if not 1 <= stride <= patch_size <= min(height, width):
-        raise ValueError(
-            f"expected 1 <= stride <= patch_size <= {min(height, width)} (the image's shorter side), "
-            f"got stride {stride} and patch_size {patch_size}"
-        )
-
-    def spans(size):
-        corners = torch.tensor(sorted({*range(0, size - patch_size, stride), size - patch_size}), device=device)
-        pixels = torch.arange(size, device=device)
-        return ((pixels >= corners[:, None]) & (pixels < corners[:, None] + patch_size)).float()
-
-    rows, columns = spans(height), spans(width)
-    return rows.repeat_interleave(len(columns), dim=0), columns.repeat(len(rows), 1)
+    return torch.tensor(images, device=device).permute(0, 3, 1, 2).contiguous()
 
 
 def _channels_last(outputs):
     outputs = outputs.permute(0, 2, 3, 1).contiguous() if outputs.ndim == 4 else outputs
-    return outputs.float().cpu().numpy()
+    return outputs.detach().float().cpu().numpy()
+
+
+def _noise(model, num_images, image_shape, background, seed):
+    channels, *size = image_shape
+    return _to_tensor(saliency.noise(num_images, (*size, channels), background, seed), _device(model))
+
+
+def _picked(outputs, indices):
+    """outputs[i, indices[i]] for each row i."""
+    indices = saliency.checked_indices(torch.as_tensor(indices).cpu(), *outputs.shape[:2])
+    return outputs[torch.arange(len(outputs)), torch.as_tensor(indices)]
