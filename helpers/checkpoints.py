@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import config, runtime
+from helpers import config, results, runtime
 
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError)
 
@@ -19,8 +19,9 @@ UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.Bad
 class CheckpointFolder:
     """The checkpoints of one training; what is in a file is the framework room's affair.
 
-    A file is written under a temporary name, flushed and renamed: a file that has its name is whole. The settings go
-    into the name, so that a run with others starts afresh and the older files stay.
+    A file is written under a temporary name, flushed and renamed: a file that has its name is whole. The settings and a
+    hash of the helpers that the training uses go into the name, so that a run with others starts afresh and the older
+    files stay.
     """
 
     def __init__(self, folder, settings, ending, encode, decode, best=None):
@@ -35,9 +36,10 @@ class CheckpointFolder:
             best: name of a number in the history; the epoch where it is best (lowest if the name ends in `loss`,
                 highest otherwise) is kept too.
         """
-        self.folder, self.settings, self.best = Path(folder), settings, best
+        self.folder, self.best = Path(folder), best
+        self.settings = {**settings, "helpers": results.helpers_hash()}
         self.encode, self.decode = encode, decode
-        self.ending, self.suffix = ending, f"-{config.fingerprint(settings)}{ending}"
+        self.ending, self.suffix = ending, f"-{config.fingerprint(self.settings)}{ending}"
 
     def newest(self):
         """Return the state of the newest whole checkpoint, None if there is none; says which, and what it found."""

@@ -140,17 +140,14 @@ def code_hashes(notebook, modules, root=runtime.ROOT):
     Prose, comments, docstrings, blank lines, the cells tagged as in `UNCOUNTED_TAGS` and modules that only draw or
     report do not count: changing them leaves a result as it was. A file that is not there gives None.
     """
-    hashes = {}
-    for name in (notebook, *modules):
-        path = root / ("notebooks" if name == notebook else "") / (name.replace(".", "/") + ".py")
-        path = path if path.is_file() else path.with_suffix("") / "__init__.py"
-        if not path.is_file():
-            hashes[name] = None
-            continue
-        text = path.read_text(encoding="utf-8")
-        code = _code_lines(counted_cells(text) if name == notebook else text)
-        hashes[name] = hashlib.sha256(code.encode()).hexdigest()[:12]
-    return hashes
+    hashes = {notebook: _code_hash(root / "notebooks" / f"{notebook}.py", counted_cells)}
+    return hashes | {name: _code_hash(root / f"{name.replace('.', '/')}.py") for name in modules}
+
+
+def helpers_hash():
+    """Return 8 hexadecimal digits for the code of the helpers in this process that can change a result."""
+    paths = {name: runtime.ROOT / f"{name.replace('.', '/')}.py" for name in loaded_modules()}
+    return config.fingerprint({name: _code_hash(path) for name, path in paths.items()})
 
 
 def counted_cells(text):
@@ -218,6 +215,14 @@ def _bound(target):
 
 def _number(value):
     return float(value["mean"] if isinstance(value, dict) else value)
+
+
+def _code_hash(path, counted=str):
+    """Return 12 hexadecimal digits for what `counted` leaves of a file's text, None if the file is not there."""
+    if not path.is_file():
+        return None
+    code = _code_lines(counted(path.read_text(encoding="utf-8")))
+    return hashlib.sha256(code.encode()).hexdigest()[:12]
 
 
 def _code_lines(text):
