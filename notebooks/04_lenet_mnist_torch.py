@@ -505,19 +505,19 @@ print(f"{(time.perf_counter() - started) / 60:.1f} minutes for the experiments")
 # %% [markdown]
 # What to see, with the numbers of the recorded `laptop` run (yours may differ by the spread):
 #
-# - **Optimizer.** At the same learning rate momentum reaches 96 %, plain SGD 70 %. The schedule is short, and a
+# - **Optimizer.** At the same learning rate momentum reaches 97 %, plain SGD 70 %. The schedule is short, and a
 #   velocity gathered over ten steps moves about ten times as far. Plain SGD with ten times the learning rate comes to
-#   94 %, Adam with a rate of its own is level with momentum. So compare optimisers only when each has its own
+#   96 %, Adam with a rate of its own is level with momentum. So compare optimisers only when each has its own
 #   learning rate.
-# - **Learning rate.** The setting that matters most. With 0.003 four epochs are not enough (58 %). With 0.1 two seeds
-#   reach 93 % and the third never leaves 10 %, which is guessing; the huge spread betrays it, the mean alone would
+# - **Learning rate.** The setting that matters most. With 0.003 four epochs are not enough (57 %). With 0.1 two seeds
+#   reach 95 % or more and the third stays at 11 %, which is guessing; the huge spread betrays it, the mean alone would
 #   hide it. In the longer training above 0.1 did work: its schedule starts more slowly.
-# - **Batch size.** At equal epochs a larger batch means fewer steps, and 256 is left with too few of them (81 %).
+# - **Batch size.** At equal epochs a larger batch means fewer steps, and 256 is left with too few of them (79 %).
 #   That is no fault of large batches: they want a larger learning rate or more epochs.
-# - **Activation and pooling.** From the original pair, tanh and average pooling, to ReLU and max pooling it is nearly
-#   three points, and both changes have their share.
-# - **Augmentation.** One pixel helps by half a point, four pixels cost one: MNIST's digits are centred already, and
-#   with little time the network should practise on shifts that it will meet.
+# - **Activation and pooling.** From the original pair, tanh and average pooling, to ReLU and max pooling it is more
+#   than three points, and both changes have their share.
+# - **Augmentation.** One or two pixels help by half a point, four cost one and a half: MNIST's digits are centred
+#   already, and with little time the network should practise on shifts that it will meet.
 #
 # ## The test images, once
 #
