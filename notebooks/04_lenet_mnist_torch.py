@@ -34,8 +34,8 @@
 # <!-- measured:begin -->
 # | measured | result | minutes | memory | device |
 # |---|---|---|---|---|
-# | `laptop` | test accuracy 99.36 ± 0.05 (n = 3) | 3.5 | 1131 MiB | CPU, 2 cores (AMD EPYC) |
-# | `colab` | test accuracy 99.42 ± 0.06 (n = 3) | 6.7 | 1130 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy 99.28 ± 0.02 (n = 3) | 4.2 | 1090 MiB | CPU, 2 cores (AMD EPYC) |
+# | `colab` | test accuracy 99.45 ± 0.02 (n = 3) | 7.5 | 1090 MiB | CPU, 2 cores (AMD EPYC) |
 #
 # Minutes and memory on a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
