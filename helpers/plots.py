@@ -131,13 +131,20 @@ def _cells(count, num_columns, largest=3.0, width=WIDTH):
     return math.ceil(count / columns), columns, min(width / columns, largest)
 
 
+def _note(text):
+    with _panels(1, 1, 0.4) as (figure, axes):
+        axes[0, 0].axis("off")
+        axes[0, 0].text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
 def image_grid(images, titles=None, wrong=None, num_columns=8):
     """Images in a grid; those marked wrong have a thick frame and a bold title that begins with a cross.
 
     Large images are reduced by averaging blocks of pixels, so that a page of photos stays near 250 kB.
 
     Args:
-        images: `(N, H, W, C)`, C 1 (shown grey) or 3, uint8 or float in [0, 1].
+        images: `(N, H, W, C)`, C 1 (shown grey) or 3, uint8 or float in [0, 1]; with N = 0 the figure says so.
         titles: N strings, or None; `\\n` starts a new line.
         wrong: bool `(N,)`, or None.
         num_columns: most images in a row.
@@ -148,6 +155,8 @@ def image_grid(images, titles=None, wrong=None, num_columns=8):
     Raises:
         ValueError: if shape, type or range of the images, or the number of titles or marks, is not as stated.
     """
+    if np.ndim(images) == 4 and not len(images):
+        return _note("no image to show")  # such as the errors of a network that made none
     images = _images(images)
     titles, wrong = _per_item(titles, len(images), "titles"), _per_item(wrong, len(images), "wrong")
     rows, columns, cell = _cells(len(images), num_columns)

@@ -64,6 +64,8 @@ class TensorBoard:
             yield
         except OSError as error:
             warnings.warn(f"TensorBoard's log ends here: {error}. Training goes on.", stacklevel=5)
+            with contextlib.suppress(OSError, AttributeError):  # it tries to write what is left; or was never opened
+                self.writer.close()
             self.writer = None
 
 

@@ -142,7 +142,7 @@ PROFILES = {
     "batch_size": (32, 64, 64, 64),  # images
     "max_shift": (1, 2, 2, 2),  # pixels
     "learning_rates": ((0.05,), (0.02, 0.05, 0.1), (0.02, 0.05, 0.1), (0.02, 0.05, 0.1)),  # tried on validation
-    "tuning_epochs": (1, 2, 3, 5),
+    "tuning_epochs": (2, 2, 3, 6),
     "run_experiments": (True, True, True, True),  # False saves their minutes
     "experiment_images": (400, 5000, 10000, 20000),
     "experiment_epochs": (3, 4, 4, 6),

@@ -15,6 +15,7 @@ from helpers.data.imageset import ImageSet
 __all__ = ["DataUnavailable", "ImageSet", "load"]
 
 SPLITS = ("train", "test")
+FEW = 500  # training images of the reader's own, below which batches and epochs of the lessons hardly fit
 
 
 def load(name, split, image_size=None, stand_in=False, own_folder=""):
@@ -57,6 +58,9 @@ def load(name, split, image_size=None, stand_in=False, own_folder=""):
         shown = "\n".join(f"  {fault}" for fault in image_set.left_out[:10])
         warnings.warn(f"{len(image_set.left_out)} files of {own_folder or entry.title} were left out:\n{shown}",
                       stacklevel=2)
+    if own_folder and split == "train" and len(image_set) < FEW:
+        runtime.say(f"{own_folder} gives only {len(image_set)} training images; the settings are made for thousands: "
+                    "set OVERRIDES = {'batch_size': 8, 'run_experiments': False} and more epochs.")
     return image_set
 
 
