@@ -173,3 +173,8 @@ def test_bad_input_is_refused_with_what_was_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call()
     assert plt.get_fignums() == []
+
+
+def test_a_grid_of_no_images_says_so_instead_of_stopping_the_notebook():
+    figure = plots.image_grid(np.zeros((0, 28, 28, 1), np.uint8), [])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no image to show"]
