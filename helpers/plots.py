@@ -177,6 +177,26 @@ def image_grid(images, titles=None, wrong=None, num_columns=8):
     return figure
 
 
+def worst_errors(image_set, probabilities, count=24, num_columns=8):
+    """The errors, worst first: the images whose wrong answer was the surest, with truth, answer and its probability.
+
+    Args:
+        image_set: ImageSet of N images.
+        probabilities: float `(N, K)`.
+        count: most images to show.
+        num_columns: most images in a row.
+
+    Returns:
+        Figure; without errors it says so.
+    """
+    predictions, surest = probabilities.argmax(1), probabilities.max(1)
+    wrong = np.flatnonzero(predictions != image_set.labels)
+    wrong = wrong[np.argsort(-surest[wrong], kind="stable")][:count]
+    names = image_set.class_names
+    titles = [f"{names[image_set.labels[i]]} → {names[predictions[i]]} ({surest[i]:.0%})" for i in wrong]
+    return image_grid(image_set.images[wrong], titles, num_columns=num_columns)
+
+
 def _quantity(panel, units):
     """Axis label of metrics that share a panel: train_loss and validation_loss are both "loss"."""
     last_words = {metric.split("_")[-1] for metric in panel}
@@ -185,7 +205,7 @@ def _quantity(panel, units):
     return (last_words.pop() if shared else _short(", ".join(panel), 60)) + (f" ({unit})" if unit else "")
 
 
-def curves(histories, metrics, units=None, num_columns=2):
+def curves(histories, metrics, units=None, num_columns=2, x="epoch", log=False):
     """Training curves: a panel for each metric, or for each group of metrics, with a line for each run.
 
     Runs differ in colour and marker; the metrics of one panel differ in line style.
@@ -195,6 +215,8 @@ def curves(histories, metrics, units=None, num_columns=2):
         metrics: a metric's name, or a list whose entries are names or tuples of names to share a panel.
         units: `{"train_loss": "nats"}`, put on the axes; or None.
         num_columns: most panels in a row.
+        x: what stands in place of "epoch" in the histories and on the axis, for instance "layer".
+        log: logarithmic vertical axes.
 
     Returns:
         Figure with one axes a panel.
@@ -203,7 +225,7 @@ def curves(histories, metrics, units=None, num_columns=2):
         ValueError: if a metric is in no history.
     """
     panels = [(m,) if isinstance(m, str) else tuple(m) for m in ([metrics] if isinstance(metrics, str) else metrics)]
-    known = {key for history in histories.values() for epoch in history for key in epoch} - {"epoch"}
+    known = {key for history in histories.values() for epoch in history for key in epoch} - {x}
     missing = sorted({metric for panel in panels for metric in panel} - known)
     if missing:
         raise ValueError(f"no history has {missing}; the metrics there are: {sorted(known)}.")
@@ -215,7 +237,7 @@ def curves(histories, metrics, units=None, num_columns=2):
         for ax, panel in zip(axes.flat, panels):
             for number, metric in enumerate(panel):
                 for run, history in enumerate(histories.values()):
-                    points = [(epoch["epoch"], epoch[metric]) for epoch in history if metric in epoch]
+                    points = [(epoch[x], epoch[metric]) for epoch in history if metric in epoch]
                     look = _look(run if several else number)
                     look |= {"linestyle": LINES[number % len(LINES)]} if grouped else {}
                     ax.plot(*zip(*points), markevery=max(1, len(points) // 8), **look)
@@ -223,7 +245,7 @@ def curves(histories, metrics, units=None, num_columns=2):
                 looks = [_look(number) for number in range(len(panel))]
                 looks = [{"color": "0.3", "linestyle": look["linestyle"]} if several else look for look in looks]
                 ax.legend(handles=_handles([_short(metric, 40) for metric in panel], looks))
-            ax.set(xlabel="epoch", ylabel=_quantity(panel, units))
+            ax.set(xlabel=x, ylabel=_quantity(panel, units), yscale="log" if log else "linear")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             ax.grid(True)
         for ax in axes.flat[len(panels) :]:

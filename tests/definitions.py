@@ -1,6 +1,7 @@
 """Load what a notebook defines without running it: imports, functions, classes and literal constants of its `.py`."""
 
 import ast
+import contextlib
 import types
 from pathlib import Path
 
@@ -8,11 +9,16 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 
 def load(notebook):
-    """Return a module with the notebook's imports, functions, classes and assignments of literals."""
+    """Return a module with the notebook's imports, functions, classes and assignments of literals.
+
+    A function whose default arguments are computed in the notebook is left out.
+    """
     path = NOTEBOOKS / f"{notebook}.py"
     kept = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if _is_definition(node)]
     module = types.ModuleType(notebook)
-    exec(compile(ast.Module(kept, type_ignores=[]), str(path), "exec"), module.__dict__)
+    for node in kept:
+        with contextlib.suppress(NameError):
+            exec(compile(ast.Module([node], type_ignores=[]), str(path), "exec"), module.__dict__)
     return module
 
 

@@ -1,0 +1,760 @@
+# ---
+# jupyter:
+#   accelerator: GPU
+#   colab:
+#     gpuType: T4
+#     toc_visible: true
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # ResNet-8 on CIFAR-10, in Keras
+#
+# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/REPOSITORY/blob/main/notebooks/03_resnet8_cifar10_keras.ipynb)
+#
+# A residual network lets every block *add* to what it was given instead of replacing it. We build the smallest one in
+# common use, ResNet-8 with 78,666 numbers inside, train it on 50,000 colour photographs, and then take its skip
+# connections out, at three depths, to see what they are for.
+#
+# | | |
+# |---|---|
+# | Data | CIFAR-10: 50,000 training and 10,000 test photographs, 32 x 32 pixels in colour, ten classes (171 MB) |
+# | Method | residual network, batch norm, crop and flip on the device, SGD with momentum, warm-up and cosine |
+# | Expected | test accuracy at least 81 % (`laptop`), 86.5 % (`colab`), 88 % (`full`), mean over seeds |
+# | You need | notebook 01 (training with `fit`, and how to judge a classifier) |
+# | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13, TensorFlow 2.20) |
+#
+# <!-- measured:begin -->
+# No run has been recorded yet.
+# <!-- measured:end -->
+#
+# **You will learn** to
+# - write a residual network from layers and count its parameters by hand,
+# - augment a whole batch on the device where the network computes, each image by its own random numbers,
+# - train with warm-up and cosine decay, by `fit`,
+# - measure what a skip connection does: training curves and the gradient that reaches each layer, at depth 8, 20, 32,
+# - find out which hyper-parameters matter, and look at what the network has learnt.
+
+# %% tags=["parameters"]
+PROFILE = "colab"  # @param ["smoke", "laptop", "colab", "full"]
+SEED = 0  # @param {type:"integer"}
+OVERRIDES = {}  # @param {type:"raw"}
+DATA = ""  # @param {type:"string"}
+USE_DRIVE = False  # @param {type:"boolean"}
+
+# %% tags=["setup"]
+# Finds the checkout this notebook belongs to (or clones it, as on Colab) and makes its `helpers` importable.
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = "https://github.com/OWNER/REPOSITORY"
+HELPERS_API = 1  # the generation of `helpers` this notebook was written for
+
+
+def find_checkout(start):
+    """Returns the folder that holds helpers/ and notebooks/: upwards from `start`, or a clone inside it."""
+    clone = start / REPOSITORY.rpartition("/")[2].removesuffix(".git")
+    for folder in (start, *start.parents, clone):
+        if (folder / "helpers" / "__init__.py").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    if clone.exists():
+        raise RuntimeError(f"{clone} is no whole copy of {REPOSITORY}: remove it and run this cell again.")
+    if REPOSITORY.endswith("/OWNER/REPOSITORY"):
+        raise RuntimeError("No address to clone from yet: run `make notebooks REPOSITORY=owner/name` once.")
+    part = clone.with_name(clone.name + ".part")  # renamed when whole: half a clone is never taken for one
+    shutil.rmtree(part, ignore_errors=True)
+    command = ["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(part)]
+    never_ask = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}  # a wrong address fails, asks for no password
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, env=never_ask)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = (getattr(error, "stderr", "") or str(error)).strip()
+        raise RuntimeError(f"Cannot clone {REPOSITORY}. See that git is installed and the address can be "
+                           f"reached, then run this cell again. The reason given:\n{reason}") from None
+    part.rename(clone)
+    return find_checkout(start)
+
+
+def use_helpers(root):
+    """Puts the checkout `root` first on the import path; refuses a foreign or stale `helpers`."""
+    sys.path[:] = [str(root), *(entry for entry in sys.path if entry != str(root))]
+    import helpers
+    origin, api = getattr(helpers, "__file__", None) or "/an unknown place", getattr(helpers, "API", None)
+    if not Path(origin).resolve().is_relative_to(root):
+        raise ImportError(f"`helpers` came from {origin}, not from {root}: restart the runtime and run this "
+                          "cell first; if that does not help, rename or uninstall the other `helpers`.")
+    if api != HELPERS_API:
+        raise ImportError(f"{root} has helpers.API {api}, this notebook needs {HELPERS_API}: save what you need "
+                          "from there, delete it, restart the runtime, open a fresh copy from the badge.")
+
+
+use_helpers(find_checkout(Path(__file__).resolve().parent if "__file__" in globals() else Path.cwd()))
+
+# %% [markdown]
+# The form above is all there is to set. `PROFILE` chooses how much is computed; `DATA` may name a folder of your own
+# photos (one sub-folder for each class), which are then scaled to 32 x 32 and take CIFAR-10's place; the numbers of the
+# card are CIFAR-10's and do not apply to them.
+
+# %%
+import time
+
+import keras
+import numpy as np
+from IPython.display import display
+from keras import layers, ops
+from tqdm.auto import tqdm
+
+from helpers import config, data, evaluate, experiments, plots, results, runtime
+from helpers.keras import augment, explain, training
+
+run = runtime.start("03_resnet8_cifar10_keras", PROFILE, SEED, USE_DRIVE)
+
+# %% [markdown]
+# Keras 3 computes with TensorFlow, JAX or PyTorch, whichever the environment variable `KERAS_BACKEND` names before the
+# first import; Colab's GPU runtime takes TensorFlow. Nothing in this notebook depends on the choice.
+#
+# Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
+# pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU; `colab` is meant for a free T4; `full` trains
+# longest. To change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form above.
+
+# %% tags=["profiles"]
+PROFILES = {
+    "profile": ("smoke", "laptop", "colab", "full"),
+    "stand_in": (True, False, False, False),  # drawn stripes instead of CIFAR-10
+    "validation_fraction": (0.1, 0.1, 0.1, 0.1),  # of the training images, to choose by
+    "num_seeds": (1, 2, 3, 3),  # headline runs that differ in the seed only
+    "num_epochs": (6, 11, 80, 300),
+    "num_filters": (16, 16, 16, 16),  # of the first stage
+    "batch_size": (32, 64, 128, 128),  # images
+    "weight_decay": (5e-4, 5e-4, 2e-4, 2e-4),
+    "warmup_fraction": (0.2, 0.2, 0.2, 0.2),  # of all steps
+    "crop_padding": (2, 4, 4, 4),  # pixels
+    "learning_rates": ((0.1,), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4)),  # tried on validation
+    "baseline_learning_rates": ((0.02,), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)),
+    "tuning_epochs": (1, 2, 5, 10),
+    "run_experiments": (True, True, True, True),  # False saves their minutes
+    "depths": ((8,), (8, 20, 32), (8, 20, 32), (8, 20, 32)),  # layers
+    "depth_images": (400, 10000, 10000, 50000),  # for the networks with and without skips
+    "depth_epochs": (1, 4, 20, 40),
+    "experiment_images": (400, 4000, 10000, 20000),  # for the hyper-parameters
+    "experiment_epochs": (1, 6, 15, 30),
+    "arms_per_question": (1, 9, 9, 9),  # at most
+    "experiment_seeds": (1, 2, 3, 3),
+    "target_test_accuracy": (60.0, 81.0, 86.5, 88.0),  # percent
+}
+cfg = config.resolve(run.profile, PROFILES, OVERRIDES)
+print(config.table(cfg))
+
+# %% [markdown]
+# ## The data
+#
+# CIFAR-10 holds small colour photographs of ten kinds of things, 6,000 of each: A. Krizhevsky, V. Nair and G. Hinton
+# had them picked and labelled by students from the *80 million tiny images*. At 32 x 32 pixels even people are
+# sometimes unsure. A tenth of the training images is set aside as *validation* images, for all choices; the *test*
+# images are looked at once, at the end.
+
+# %%
+train_all = data.load("cifar10", "train", stand_in=cfg.stand_in, own_folder=DATA)
+test_set = data.load("cifar10", "test", stand_in=cfg.stand_in, own_folder=DATA)
+train_set, validation_set = train_all.split_off(cfg.validation_fraction, seed=0)
+for name, image_set in {"train": train_set, "validation": validation_set, "test": test_set}.items():
+    print(f"{name:<11} {len(image_set):>6} images {image_set.image_shape}, per class {image_set.counts()}")
+print(train_set.source)
+
+shown = train_set.stratified(min(40, len(train_set)), seed=0)
+results.save_figure(run, "samples", plots.image_grid(
+    shown.images, [shown.class_names[label] for label in shown.labels], num_columns=10))
+
+# %% [markdown]
+# The images stay as they are, bytes in the machine's memory (138 MB); `training.batches` cuts batches out of them and
+# has the next one ready while the network is busy with this one. All else happens on the device where the network
+# computes, the augmentation too.
+#
+# ## Augmentation on the device
+#
+# A photograph mirrored left to right, or moved by a few pixels, shows the same thing. *Crop with padding* puts a black
+# frame around the image and cuts out a window of the old size; *flip* mirrors every other image; *cutout* covers a
+# square, so that the network cannot rely on one telling detail. All three take the whole batch at once and draw the
+# place, the side, the square **for each image**. (`keras.layers.RandomCrop` draws one place for the whole
+# batch, which shows in no error message.) As a layer they are part of the network: at work in training, out of the way
+# otherwise. Cutout is not part of the main training; an experiment tries it.
+
+# %%
+class Augmentation(layers.Layer):
+    """Crop, flip and cutout, each image by its own random numbers, in training only."""
+
+    def __init__(self, crop_padding, flip, cutout_size, **options):
+        super().__init__(**options)
+        self.crop_padding, self.flip, self.cutout_size = crop_padding, flip, cutout_size
+        self.seed_generator = keras.random.SeedGenerator()  # saved with the network's other variables
+
+    def call(self, images, training=False):
+        if not training:
+            return images
+        images = augment.random_crop(images, self.crop_padding, self.seed_generator)
+        images = augment.random_horizontal_flip(images, 0.5 if self.flip else 0.0, self.seed_generator)
+        return augment.cutout(images, self.cutout_size, 0.5, self.seed_generator)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):  # how to make it again: Keras asks when it copies a network
+        return super().get_config() | {
+            "crop_padding": self.crop_padding, "flip": self.flip, "cutout_size": self.cutout_size}
+
+
+train_images, train_labels = train_set.images, train_set.labels
+original = train_images[:1].astype(np.float32) / 255
+views = Augmentation(crop_padding=4, flip=True, cutout_size=12)(original.repeat(7, axis=0), training=True)
+results.save_figure(run, "augmentation", plots.image_grid(
+    np.concatenate([original, ops.convert_to_numpy(views)]),
+    ["original", *[f"view {i}" for i in range(1, 8)]], num_columns=8))
+
+# %% [markdown]
+# ## The network: ResNet-8
+#
+# A plain network computes layer after layer, and each layer has to carry on whatever the later ones will need. A
+# *residual block* [1] adds instead. With input $x$, the block's own computation $F$ (two 3 x 3 convolutions with batch
+# norm) and a *shortcut* $s$,
+#
+# $$ y = \mathrm{relu}\big(F(x) + s(x)\big) , $$
+#
+# where $s(x) = x$, or a 1 x 1 convolution of $x$ where the shape changes.
+#
+# If $F$ has nothing to say, zero weights suffice and the block hands $x$ on. And in the backward pass the gradient of
+# $y$ reaches $x$ along two ways, through $F$ and along the shortcut, where nothing shrinks or scrambles it.
+#
+# *Batch norm* brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it by two trained
+# numbers a channel. In evaluation it uses running means and variances, which no gradient trains.
+#
+# | layer | output (height, width, channels) | parameters |
+# |---|---|---|
+# | convolution 3 x 3, 16 filters; batch norm | 32, 32, 16 | 16 · (3 · 9 + 1) + 2 · 16 = 480 |
+# | block 1: two convolutions, two batch norms | 32, 32, 16 | 2 · 16 · (16 · 9 + 1) + 2 · 2 · 16 = 4,704 |
+# | block 2, stride 2: the same | 16, 16, 32 | 32 · (16 · 9 + 1) + 32 · (32 · 9 + 1) + 2 · 2 · 32 = 14,016 |
+# | its shortcut 1 x 1 | 16, 16, 32 | 32 · (16 + 1) = 544 |
+# | block 3, stride 2: the same | 8, 8, 64 | 64 · (32 · 9 + 1) + 64 · (64 · 9 + 1) + 2 · 2 · 64 = 55,680 |
+# | its shortcut 1 x 1 | 8, 8, 64 | 64 · (32 + 1) = 2,112 |
+# | mean over the 8 x 8 places | 64 | 0 |
+# | fully connected 64 to 10 | 10 | 10 · 65 = 650 |
+#
+# Together 78,186 that a gradient trains. With the 480 running means and variances (two for each of the 240 channels
+# under batch norm) it is **78,666**, the number by which the benchmark MLPerf Tiny [2] knows this network. Eight layers
+# are counted: seven 3 x 3 convolutions and the last one. A bias in front of batch norm does nothing, since the mean is
+# taken out right after it; we keep it because the published network has it.
+#
+# Two numbers of Keras' batch norm are set by hand. The running means are to follow the last ten batches or so
+# (`momentum` 0.9), not the last hundred, as by default: a short training would be over before they have settled.
+
+# %%
+def convolution(x, num_filters, kernel_size, strides, name):
+    return layers.Conv2D(num_filters, kernel_size, strides, "same", kernel_initializer="he_normal", name=name)(x)
+
+
+def batch_norm(x, name):
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
+
+
+def residual_block(x, num_filters, strides, skip, name):
+    """Two convolutions and a shortcut around them; without the shortcut if `skip` is False."""
+    residual = batch_norm(convolution(x, num_filters, 3, strides, f"{name}_convolution1"), f"{name}_norm1")
+    residual = layers.ReLU(name=f"{name}_relu1")(residual)
+    residual = batch_norm(convolution(residual, num_filters, 3, 1, f"{name}_convolution2"), f"{name}_norm2")
+    if skip:
+        same_shape = strides == 1 and x.shape[-1] == num_filters
+        shortcut = x if same_shape else convolution(x, num_filters, 1, strides, f"{name}_shortcut")
+        residual = layers.Add(name=f"{name}_sum")([residual, shortcut])
+    return layers.ReLU(name=name)(residual)
+
+
+# %% [markdown]
+# Deeper members of the family have $n$ blocks in each stage instead of one, $6n + 2$ layers in all: 20 layers for
+# $n = 3$, 32 for $n = 5$. Convolutions start from He's normal distribution, whose variance keeps the size of the
+# activations from layer to layer; the last layer starts near zero, so that the untrained network favours no class.
+#
+# The baseline is LeNet-5 of notebook 01 with three input channels: 62,006 weights, nearly as many, spent differently.
+
+# %%
+def resnet(num_classes, pixel_mean, pixel_std, augmentation, num_filters=16, blocks_per_stage=1, skip=True):
+    """Return a ResNet with 6 `blocks_per_stage` + 2 layers for images `(N, 32, 32, 3)` in [0, 1]; it gives logits."""
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Normalization(mean=pixel_mean, variance=np.square(pixel_std))(Augmentation(**augmentation)(inputs))
+    x = batch_norm(convolution(x, num_filters, 3, 1, "convolution"), "norm")
+    x = layers.ReLU(name="relu")(x)  # (N, 32, 32, 16)
+    for stage in range(3):
+        for block in range(blocks_per_stage):
+            strides = 2 if stage and not block else 1
+            x = residual_block(x, num_filters * 2 ** stage, strides, skip, f"stage{stage + 1}_block{block + 1}")
+    x = layers.GlobalAveragePooling2D(name="mean")(x)  # (N, 8, 8, 64), then (N, 64)
+    near_zero = keras.initializers.RandomNormal(stddev=0.01)
+    return keras.Model(inputs, layers.Dense(num_classes, kernel_initializer=near_zero, name="logits")(x))
+
+
+def lenet(num_classes, pixel_mean, pixel_std, augmentation):
+    """The baseline: LeNet-5 for images `(N, 32, 32, 3)` in [0, 1]."""
+    return keras.Sequential([
+        keras.Input((32, 32, 3)), Augmentation(**augmentation),
+        layers.Normalization(mean=pixel_mean, variance=np.square(pixel_std)),
+        layers.Conv2D(6, kernel_size=5, activation="relu"), layers.MaxPooling2D(2),  # (N, 14, 14, 6)
+        layers.Conv2D(16, kernel_size=5, activation="relu"), layers.MaxPooling2D(2), layers.Flatten(),  # (N, 400)
+        layers.Dense(120, "relu"), layers.Dense(84, "relu"), layers.Dense(num_classes)])
+
+
+# %% [markdown]
+# `build` turns a dict of options into a network. The same options later name the run, go into its checkpoints and into
+# TensorBoard's table, so that no setting can get lost between them.
+
+# %%
+pixel_mean, pixel_std = (statistic(train_set.images[:10000] / 255, axis=(0, 1, 2)).tolist()
+                         for statistic in (np.mean, np.std))  # three numbers each: red, green, blue
+
+
+def build(options):
+    """Return a fresh network as `options` says."""
+    augmentation = {name: options[name] for name in ("crop_padding", "flip", "cutout_size")}
+    given = train_set.num_classes, pixel_mean, pixel_std, augmentation
+    if options["network"] == "LeNet":
+        return lenet(*given)
+    return resnet(*given, options["num_filters"], (options["depth"] - 2) // 6, options["skip"])
+
+
+DEFAULTS = {"network": "ResNet", "depth": 8, "skip": True, "num_filters": cfg.num_filters,
+            "learning_rate": 0.1, "batch_size": cfg.batch_size, "weight_decay": cfg.weight_decay,
+            "warmup_fraction": cfg.warmup_fraction, "crop_padding": cfg.crop_padding, "flip": True, "cutout_size": 0,
+            "num_epochs": cfg.num_epochs}
+NETWORKS = {"ResNet-8": {"network": "ResNet"}, "LeNet": {"network": "LeNet"}}
+RATES = {"ResNet-8": cfg.learning_rates, "LeNet": cfg.baseline_learning_rates}
+runtime.seed_everything(SEED)
+model, baseline = (build(DEFAULTS | changes) for changes in NETWORKS.values())
+num_parameters = {"ResNet-8": training.count_parameters(model), "LeNet": training.count_parameters(baseline)}
+model.summary(line_length=100)
+print(num_parameters, f"{model.count_params():,} with the running means and variances")
+if cfg.num_filters == 16:
+    assert num_parameters["ResNet-8"] == 480 + 4704 + 14016 + 544 + 55680 + 2112 + 65 * train_set.num_classes
+    assert model.count_params() == num_parameters["ResNet-8"] + 480  # for ten classes 78,666
+
+# %% [markdown]
+# ## Three checks before any training
+#
+# (1) The shapes must be right. (2) An untrained network knows nothing: its cross-entropy must lie near $\ln C$ for $C$
+# classes, 2.30 for ten. (3) It must be able to learn one small batch by heart.
+
+# %%
+images, labels = next(iter(training.batches(train_images, train_labels, 32, seed=SEED)))
+logits = model(images, training=True)
+assert images.shape == (len(images), 32, 32, 3) and logits.shape == (len(images), train_set.num_classes)
+loss_function = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+loss = float(loss_function(labels, logits))
+print(f"loss before training {loss:.3f}, ln C = {np.log(train_set.num_classes):.3f}")
+assert abs(loss - np.log(train_set.num_classes)) < 0.2
+
+model.compile(keras.optimizers.Adam(0.01), loss_function)
+for _ in range(60):
+    model.train_on_batch(images, labels)
+loss = float(loss_function(labels, model(images, training=True)))
+print(f"loss on {len(images)} images after 60 steps on them: {loss:.4f}")
+assert loss < 0.5, "the network cannot even learn one batch by heart"
+
+# %% [markdown]
+# ## Training with `fit`
+#
+# As in notebook 01, with another schedule: the learning rate rises from zero in a straight line (*warm-up*: at first
+# the gradients point anywhere, and large steps would do harm), then falls along half a cosine to zero. As there, the
+# weight decay of Keras is multiplied by ten, so that it means the same as in PyTorch's SGD with momentum 0.9.
+#
+# After each epoch one callback logs to TensorBoard and one writes a checkpoint. If the kernel dies, *Run all* goes on
+# after the last finished epoch and ends with the very weights it would have had (on a GPU TensorFlow adds up in
+# changing order, so there it does so only with `TF_DETERMINISTIC_OPS=1` in the environment, which is slower).
+
+# %%
+def accuracy(labels, logits):
+    """Return 100 for an image whose largest logit is the right one, else 0: the mean is a percentage."""
+    return 100 * keras.metrics.sparse_categorical_accuracy(labels, logits)
+
+
+# %%
+def train(name, options, images, labels, seed):
+    """Train one network as `options` says; returns `(model, history)`, the history with one dict an epoch."""
+    runtime.seed_everything(seed)
+    model = build(options)
+    batch_size = min(options["batch_size"], len(labels))
+    steps_per_epoch = len(labels) // batch_size
+    num_steps = options["num_epochs"] * steps_per_epoch
+    num_warmup_steps = round(options["warmup_fraction"] * num_steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, num_steps - num_warmup_steps, warmup_target=options["learning_rate"], warmup_steps=num_warmup_steps)
+    optimizer = keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True, weight_decay=10 * options["weight_decay"])
+    model.compile(optimizer, loss_function, metrics=[accuracy])
+    settings = options | {"seed": seed, "num_images": len(labels), "images": IMAGES, "code": CODE}
+    checkpoint = training.Checkpoint(run.folder / "checkpoints" / name, settings, model=model)
+    history = checkpoint.resume()
+    tensorboard = training.TensorBoard(run.folder / "tensorboard" / name, next_epoch=len(history) + 1)
+    model.fit(
+        training.batches(images, labels, batch_size, seed, epoch=len(history), drop_last=True),
+        steps_per_epoch=steps_per_epoch, initial_epoch=len(history), epochs=options["num_epochs"],
+        validation_data=training.batches(validation_set.images, validation_set.labels, batch_size=1000),
+        callbacks=[tensorboard, checkpoint], verbose=0)
+    tensorboard.close(options, {"final/validation_accuracy": history[-1]["validation_accuracy"]})
+    return model, history
+
+
+# These two stand for the code and the images in the settings of a checkpoint.
+CODE = config.source_hash(Augmentation, convolution, batch_norm, residual_block, resnet, lenet, build, train)
+IMAGES = train_set.fingerprint()
+
+# %% [markdown]
+# ## Choosing the learning rate, for both networks
+#
+# ResNet-8 and the baseline see the same images in the same order, with the same augmentation, for the same number of
+# steps, and **each gets its own learning rate**, the best of a short list on the validation images after a short
+# training.
+
+# %%
+best_rate = {}
+for network, changes in NETWORKS.items():
+    accuracies = {}
+    for learning_rate in tqdm(RATES[network], desc=f"learning rate, {network}", leave=False):
+        options = DEFAULTS | changes | {"learning_rate": learning_rate, "num_epochs": cfg.tuning_epochs}
+        _, history = train(f"tuning/{network}-{learning_rate}", options, train_images, train_labels, SEED)
+        accuracies[learning_rate] = round(history[-1]["validation_accuracy"], 2)
+    best_rate[network] = max(accuracies, key=accuracies.get)
+    print(f"{network}: validation accuracy in % by learning rate {accuracies}, chosen {best_rate[network]}")
+
+# %% [markdown]
+# If the best value sits at the end of the list, the list may be too short: extend it in `PROFILES` and run again.
+#
+# ## Training
+#
+# Each network is trained several times, with seeds that change the initial weights, the order of the images and the
+# augmentation; what varies between them is the noise that any difference has to beat.
+
+# %%
+models, histories = {}, {}
+for network, changes in NETWORKS.items():
+    options = DEFAULTS | changes | {"learning_rate": best_rate[network]}
+    for seed in tqdm(range(SEED, SEED + cfg.num_seeds), desc=f"training, {network}", leave=False):
+        models[network, seed], histories[network, seed] = train(
+            f"headline/{network}-{seed}", options, train_images, train_labels, seed)
+        last = histories[network, seed][-1]
+        print(f"{network:<9} seed {seed}  train loss {last['train_loss']:.3f}  "
+              f"validation accuracy {last['validation_accuracy']:.2f} %  {last['seconds']:.1f} s an epoch")
+UNITS = {"train_loss": "nats", "validation_loss": "nats", "train_accuracy": "%", "validation_accuracy": "%"}
+results.save_figure(run, "curves", plots.curves(
+    {network: histories[network, SEED] for network in NETWORKS},
+    [("train_loss", "validation_loss"), ("train_accuracy", "validation_accuracy")], units=UNITS))
+seconds_per_epoch = float(np.median([epoch["seconds"] for epoch in histories["ResNet-8", SEED]]))
+training_minutes = sum(epoch["seconds"] for history in histories.values() for epoch in history) / 60
+print(f"ResNet-8: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_per_epoch:,.0f} images per second")
+
+# %% [markdown]
+# @@CURVES@@
+#
+# ## What is the skip connection for?
+#
+# We train ResNets of 8, 20 and 32 layers, each with its skips and without, on a smaller set and a short schedule. The
+# networks without skips may choose between two learning rates, the others have to live with the first: if anything is
+# unfair here, it favours the plain networks.
+#
+# Beside the accuracy we measure how large a gradient arrives at each convolution before the first step:
+# $\lVert \partial L / \partial W \rVert$ for the loss $L$ and its weights $W$. A gradient much larger in the first
+# layers than in the last means that one learning rate cannot suit both.
+
+# %%
+def gradient_norms(model, images, labels):
+    """Return the norm of the loss gradient with respect to each 3 x 3 convolution's weights, first layer first.
+
+    One step of plain SGD with learning rate 1 moves every weight by its gradient: no backend's own tools are needed.
+    """
+    model.compile(keras.optimizers.SGD(1.0), loss_function, run_eagerly=True)  # no graph for a single step
+    kernels = [layer.kernel for layer in model.layers
+               if isinstance(layer, layers.Conv2D) and layer.kernel_size == (3, 3)]
+    before = [kernel.numpy() for kernel in kernels]
+    model.train_on_batch(images, labels)
+    return [float(np.linalg.norm(old - kernel.numpy())) for old, kernel in zip(before, kernels)]
+
+
+def train_arm(changes, seed, num_images=cfg.experiment_images, num_epochs=cfg.experiment_epochs):
+    """Train on a part of the training images, with `changes` to the default options; return the history."""
+    options = DEFAULTS | {"num_epochs": num_epochs} | changes
+    part = train_set.stratified(min(num_images, len(train_set)), seed)
+    name = f"experiments/{config.fingerprint(options)}-{num_images}-{seed}"
+    return train(name, options, part.images, part.labels, seed)[1]
+
+
+# %%
+depth_histories, gradients, started = {}, {}, time.perf_counter()
+for depth, skip in [(depth, skip) for depth in cfg.depths for skip in (True, False)] if cfg.run_experiments else ():
+    name, arm = f"{depth} layers, {'with' if skip else 'without'} skips", {"depth": depth, "skip": skip}
+    runs = [train_arm(arm | {"learning_rate": rate}, SEED, cfg.depth_images, cfg.depth_epochs)
+            for rate in ((0.1,) if skip else (0.1, 0.02))]
+    best = max(runs, key=lambda history: history[-1]["validation_accuracy"])
+    runtime.seed_everything(SEED)
+    plain_images = {"crop_padding": 0, "flip": False}
+    norms = gradient_norms(build(DEFAULTS | arm | plain_images),
+                           *next(iter(training.batches(train_images, train_labels, 128, SEED))))
+    depth_histories[name] = best
+    gradients[name] = [{"layer": number, "gradient_norm": norm} for number, norm in enumerate(norms, 1)]
+    print(f"{name:<24} validation accuracy {best[-1]['validation_accuracy']:.1f} %, train loss "
+          f"{best[-1]['train_loss']:.3f}, gradient norm of the first layer / last layer {norms[0] / norms[-1]:.2f}")
+if depth_histories:
+    display(results.save_figure(run, "depth_curves", plots.curves(
+        depth_histories, ["train_loss", "validation_accuracy"], units=UNITS)))
+    display(results.save_figure(run, "depth_gradients", plots.curves(gradients, "gradient_norm", x="layer", log=True)))
+print(f"{(time.perf_counter() - started) / 60:.1f} minutes for this experiment")
+
+# %% [markdown]
+# @@DEPTH@@
+#
+# ## Hyper-parameters
+#
+# Five questions on a still smaller set. Only the named option changes, everything else stays as in the table of
+# options; the number is the validation accuracy, mean and standard deviation over seeds that change the images drawn,
+# too.
+
+# %%
+EXPERIMENTS = {
+    "learning rate": [{"learning_rate": rate} for rate in (0.01, 0.1, 0.5)],
+    "batch size": [{"batch_size": size} for size in (32, 64, 256)],
+    "filters of the first stage": [{"num_filters": number} for number in (8, 16, 24)],
+    "weight decay": [{"weight_decay": decay} for decay in (0.0, 5e-4, 5e-3)],
+    "augmentation": [{"crop_padding": 0, "flip": False}, {"crop_padding": 0}, {}, {"cutout_size": 12}],
+}
+EXPERIMENTS = {question: arms[:cfg.arms_per_question] for question, arms in EXPERIMENTS.items()}
+seeds = range(SEED, SEED + cfg.experiment_seeds)
+found = experiments.run(EXPERIMENTS if cfg.run_experiments else {}, DEFAULTS, train_arm, seeds)
+for question, arms in found.items():
+    figure = plots.comparison(arms, f"validation accuracy (%), by {question}", digits=1)
+    display(results.save_figure(run, f"experiment_{question.replace(' ', '_')}", figure))
+
+# %% [markdown]
+# @@EXPERIMENTS@@
+#
+# ## The test images, once
+#
+# Everything is decided; now the test images are used, for all trained networks at once.
+
+# %%
+test_logits = {key: training.predict(model, test_set.images) for key, model in models.items()}
+test_accuracy = {}
+for network in NETWORKS:
+    test_accuracy[network] = evaluate.mean_and_spread([
+        100 * evaluate.accuracy(test_set.labels, test_logits[network, seed].argmax(1))
+        for seed in range(SEED, SEED + cfg.num_seeds)])
+    print(f"{network:<9} test accuracy {results.format_metric(test_accuracy[network])} %")
+margin = test_accuracy["ResNet-8"]["mean"] - test_accuracy["LeNet"]["mean"]
+print(f"ResNet-8 minus LeNet: {margin:+.2f} points")
+
+# %% [markdown]
+# The tables and pictures from here on belong to the first ResNet-8. *Precision*: of the images called a cat, how many
+# are one; *recall*: of the cats, how many were found; *F1*: their harmonic mean.
+
+# %%
+predictions = test_logits["ResNet-8", SEED].argmax(1)
+display(evaluate.classification_report(test_set.labels, predictions, test_set.class_names).round(3))
+matrix = evaluate.confusion_matrix(test_set.labels, predictions, test_set.num_classes)
+display(evaluate.most_confused(matrix, test_set.class_names, 5))
+results.save_figure(run, "confusion", plots.confusion(matrix, test_set.class_names))
+
+# %% [markdown]
+# @@CONFUSION@@
+
+# %%
+results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax(test_logits["ResNet-8", SEED]), 18, 6))
+
+# %% [markdown]
+# ## What has it learnt?
+#
+# **Activations.** One test image on its way: the first eight maps behind the first convolution and behind each of the
+# three blocks. The size halves twice, 32, 16, 8 pixels; what begins as edges and patches of colour ends as a few bright
+# places that say *something here matters*.
+
+# %%
+first = models["ResNet-8", SEED]
+layer_names = ["relu", *[f"stage{stage}_block1" for stage in (1, 2, 3)]]
+chosen = test_set.stratified(min(6, len(test_set)), seed=0)
+pictures = chosen.images.astype(np.float32) / 255
+maps = explain.activations(first, pictures[:1], layer_names)
+for name in layer_names:
+    display(results.save_figure(run, f"activations_{name}", plots.feature_maps(
+        maps[name][0].transpose(2, 0, 1)[:8], [f"{name}, {i}" for i in range(8)])))
+
+# %% [markdown]
+# **What each class would like to see.** Start from noise and change the *image* so that the logit of one class grows
+# [3]; notebook 01 explains the two constraints that keep the picture smooth.
+
+# %%
+class_indices = list(range(min(10, train_set.num_classes)))
+dreams, scores = explain.class_ascent(first, (32, 32, 3), class_indices, seed=SEED)
+print("logits of the classes before", scores[0].round(1), "\nafter", scores[-1].round(1))
+results.save_figure(run, "class_ascent", plots.image_grid(
+    dreams, [train_set.class_names[label] for label in class_indices], num_columns=5))
+
+# %% [markdown]
+# @@ASCENT@@
+#
+# **Where does it look?** *Grad-CAM* [4] weighs the maps of the last block, 8 x 8 places, by how much each raises the
+# logit of the class. A map proves nothing by looking plausible, so the second row repeats it on a network with
+# **random** weights [5]: where the rows agree, the map shows the image, not what was learnt.
+
+# %%
+last_block = layer_names[-1]
+heat_maps = {"Grad-CAM": explain.grad_cam(first, pictures, last_block, chosen.labels),
+             "random weights": explain.grad_cam(explain.randomised(first), pictures, last_block, chosen.labels)}
+for name, maps in heat_maps.items():
+    figure = plots.heat_maps(chosen.images, maps, [f"{name}, {chosen.class_names[label]}" for label in chosen.labels])
+    display(results.save_figure(run, f"map_{name.replace(' ', '_')}", figure))
+print("correlation of the two rows", np.corrcoef(*[maps.ravel() for maps in heat_maps.values()])[0, 1].round(2))
+
+# %% [markdown]
+# @@GRADCAM@@
+#
+# ## Results
+#
+# | network | parameters | test accuracy (%) | training |
+# |---|---|---|---|
+# | ResNet-8, MLPerf Tiny [2] | 78,666 | 85, the line a submission must reach | 500 epochs, Adam |
+# | ResNet-20 [6] | 0.27 million | 92.6 | 200 epochs, SGD |
+# | ours, and LeNet | above | next cell | settings above, mean over seeds |
+
+# %%
+num_steps = cfg.num_epochs * (len(train_set) // min(cfg.batch_size, len(train_set)))
+metrics = {
+    "test_accuracy": test_accuracy["ResNet-8"], "baseline_test_accuracy": test_accuracy["LeNet"],
+    "parameters": num_parameters["ResNet-8"], "baseline_parameters": num_parameters["LeNet"],
+    "learning_rate": best_rate["ResNet-8"], "baseline_learning_rate": best_rate["LeNet"],
+    "seconds_per_epoch": seconds_per_epoch, "images_per_second": len(train_set) / seconds_per_epoch,
+    "optimizer_steps": num_steps, "images_seen": num_steps * min(cfg.batch_size, len(train_set)),
+    **{f"depth: {name}": history[-1]["validation_accuracy"] for name, history in depth_histories.items()},
+    **{f"gradient norm, first / last layer: {name}": norms[0]["gradient_norm"] / norms[-1]["gradient_norm"]
+       for name, norms in gradients.items()},
+    **{f"{question}: {arm}": value for question, arms in found.items() for arm, value in arms.items()},
+}
+targets = [{"metric": "test_accuracy", "at_least": None if DATA else cfg.target_test_accuracy}]
+record = results.save(run, cfg, metrics, targets, [train_set, validation_set, test_set], training_minutes)
+first.save_weights(run.folder / "resnet8.weights.h5")  # load_weights brings them back into resnet(...)
+
+# %% [markdown]
+# **TensorBoard** has all curves, and under *HParams* a table of all runs with their options. In Colab or Jupyter put
+# `%load_ext tensorboard` and `%tensorboard --logdir FOLDER/tensorboard` into a cell of their own, where `FOLDER` is
+# what the first cell printed behind *Files of this run*.
+#
+# ## If something goes wrong
+#
+# - **No GPU found** in Colab: *Runtime > Change runtime type > T4 GPU*, then *Run all*.
+# - **The loss becomes `nan`**: the learning rate is too high (see the experiment).
+# - **Much slower than the card says, on a CPU**: other programs keep the cores busy; on a GPU: see in the first cell's
+#   output that TensorFlow found it.
+# - **Out of memory**: lower `batch_size`; the network itself needs little.
+# - **The data cannot be downloaded**: the message names the hosts, the files and the folder to put them in.
+# - **The notebook seems not to train**: it resumed a finished run, and says so. Delete the folder `runs` to start over.
+#
+# ## Exercises
+#
+# Each exercise has a stub to fill in and a check that tells you whether it is right. One solution to each is folded
+# away in the last cell of the section.
+#
+# **1. Receptive field.** Which square of the image can influence one number of a feature map? It starts at 1 pixel, and
+# every layer with kernel size $K$ makes it $(K - 1) \cdot J$ wider, where $J$ is the product of the strides of all
+# layers before. Write the function for a list of layers.
+
+# %% tags=["exercise"]
+def exercise_1(strided_layers):
+    """Return the side of the receptive field, int pixels; `strided_layers` is a list of (kernel_size, stride)."""
+    raise NotImplementedError
+
+
+def check_1(answer):
+    resnet8 = [(3, 1)] * 3 + [(3, 2), (3, 1)] * 2
+    for strided_layers, expected in (([(3, 1)], 3), ([(3, 1)] * 3, 7), ([(3, 2), (3, 1)], 7), (resnet8, 25)):
+        assert answer(strided_layers) == expected, f"layers {strided_layers}: {expected} pixels"
+
+
+runtime.self_check(check_1, exercise_1)
+
+# %% [markdown]
+# **2. Batch norm.** Write its forward pass in training: with mean $\mu$ and variance $\sigma^2$ of each channel over
+# the images and places of the batch, $y = \gamma \, (x - \mu) / \sqrt{\sigma^2 + \varepsilon} + \beta$.
+
+# %% tags=["exercise"]
+def exercise_2(x, gamma, beta, epsilon=1e-5):
+    """Return the normalised batch; `x` float `(N, H, W, C)`, `gamma` and `beta` float `(C,)`, numpy arrays."""
+    raise NotImplementedError
+
+
+def check_2(answer):
+    generator = np.random.default_rng(0)
+    x, gamma, beta = 3 * generator.normal(size=(8, 5, 5, 4)) + 1, generator.random(4), generator.random(4)
+    layer = layers.BatchNormalization(epsilon=1e-5)
+    layer.build(x.shape)
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    expected = ops.convert_to_numpy(layer(x, training=True))
+    assert np.allclose(answer(x, gamma, beta), expected, rtol=1e-3, atol=1e-4), "not what Keras' layer returns"
+
+
+runtime.self_check(check_2, exercise_2)
+
+# %% [markdown]
+# **3. A second opinion.** Average the probabilities for an image and for its mirror image (*test-time augmentation*).
+# Then try it on the test images: is the gain larger than the spread over seeds?
+
+# %% tags=["exercise"]
+def exercise_3(model, images):
+    """Return probabilities `(N, num_classes)`, the mean over each image and its mirror; images `(N, H, W, 3)`."""
+    raise NotImplementedError
+
+
+def check_3(answer):
+    def left_right(images):  # a model whose two logits are the brightness of the left and of the right half
+        return ops.stack([ops.mean(half, axis=(1, 2, 3)) for half in ops.split(images, 2, axis=2)], axis=1)
+
+    probabilities = answer(left_right, np.random.default_rng(0).random((4, 8, 8, 3)))
+    assert np.allclose(probabilities, 0.5, atol=1e-6), "left and right must come out equal"
+
+
+runtime.self_check(check_3, exercise_3)
+
+# %% cellView="form" tags=["solution"]
+# @title Solutions (double-click to see)
+def solution_1(strided_layers):
+    side, jump = 1, 1
+    for kernel_size, stride in strided_layers:
+        side, jump = side + (kernel_size - 1) * jump, jump * stride
+    return side
+
+
+def solution_2(x, gamma, beta, epsilon=1e-5):
+    mean = x.mean(axis=(0, 1, 2))
+    variance = ((x - mean) ** 2).mean(axis=(0, 1, 2))
+    return gamma * (x - mean) / np.sqrt(variance + epsilon) + beta
+
+
+def solution_3(model, images):
+    return (ops.softmax(model(images)) + ops.softmax(model(np.flip(images, 2)))) / 2
+
+
+# %% [markdown]
+# ## Conclusion
+#
+# @@CONCLUSION@@
+#
+# ## References
+#
+# 1. K. He, X. Zhang, S. Ren, J. Sun. Deep residual learning for image recognition. 2015.
+#    https://arxiv.org/abs/1512.03385
+# 2. C. Banbury et al. MLPerf Tiny benchmark. 2021. https://arxiv.org/abs/2106.07597 . The quality line of 85 % and the
+#    training: https://github.com/mlcommons/tiny
+# 3. K. Simonyan, A. Vedaldi, A. Zisserman. Deep inside convolutional networks. 2013. https://arxiv.org/abs/1312.6034
+# 4. R. R. Selvaraju et al. Grad-CAM. 2016. https://arxiv.org/abs/1610.02391
+# 5. J. Adebayo et al. Sanity checks for saliency maps. 2018. https://arxiv.org/abs/1810.03292
+# 6. Y. Chen. PyTorch CIFAR models. https://github.com/chenyaofo/pytorch-cifar-models
