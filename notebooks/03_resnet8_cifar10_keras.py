@@ -121,7 +121,8 @@ run = runtime.start("03_resnet8_cifar10_keras", PROFILE, SEED, USE_DRIVE)
 
 # %% [markdown]
 # Keras 3 computes with TensorFlow, JAX or PyTorch, whichever the environment variable `KERAS_BACKEND` names before the
-# first import; Colab's GPU runtime takes TensorFlow. Nothing in this notebook depends on the choice.
+# first import; Colab's GPU runtime takes TensorFlow. Nothing in this notebook depends on the choice but the random
+# numbers.
 #
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU; `colab` is meant for a free T4; `full` trains
@@ -139,11 +140,11 @@ PROFILES = {
     "weight_decay": (5e-4, 5e-4, 2e-4, 2e-4),
     "warmup_fraction": (0.2, 0.2, 0.2, 0.2),  # of all steps
     "crop_padding": (2, 4, 4, 4),  # pixels
-    "learning_rates": ((0.1,), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4)),  # tried on validation
+    "learning_rates": ((0.1,), (0.05, 0.1, 0.2), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4)),  # tried on validation
     "baseline_learning_rates": ((0.02,), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)),
     "tuning_epochs": (1, 2, 5, 10),
     "run_experiments": (True, True, True, True),  # False saves their minutes
-    "depths": ((8,), (8, 20, 32), (8, 20, 32), (8, 20, 32)),  # layers
+    "depths": ((8,), (8, 20, 32), (8, 20, 32), (8, 20, 32)),  # layers, 6 n + 2
     "depth_images": (400, 10000, 10000, 50000),  # for the networks with and without skips
     "depth_epochs": (1, 4, 20, 40),
     "experiment_images": (400, 4000, 10000, 20000),  # for the hyper-parameters
@@ -177,17 +178,17 @@ results.save_figure(run, "samples", plots.image_grid(
 
 # %% [markdown]
 # The images stay as they are, bytes in the machine's memory (138 MB); `training.batches` cuts batches out of them and
-# has the next one ready while the network is busy with this one. All else happens on the device where the network
-# computes, the augmentation too.
+# (on TensorFlow) has the next one ready while the network is busy with this one. All else happens on the device where
+# the network computes, the augmentation too.
 #
 # ## Augmentation on the device
 #
 # A photograph mirrored left to right, or moved by a few pixels, shows the same thing. *Crop with padding* puts a black
-# frame around the image and cuts out a window of the old size; *flip* mirrors every other image; *cutout* covers a
-# square, so that the network cannot rely on one telling detail. All three take the whole batch at once and draw the
-# place, the side, the square **for each image**. (`keras.layers.RandomCrop` draws one place for the whole
-# batch, which shows in no error message.) As a layer they are part of the network: at work in training, out of the way
-# otherwise. Cutout is not part of the main training; an experiment tries it.
+# frame around the image and cuts out a window of the old size; *flip* mirrors each image with probability 1/2; *cutout*
+# covers a square, so that the network cannot rely on one telling detail. All three take the whole batch at once and
+# draw the place, the side, the square **for each image**. (Calling a transform of torchvision on a batch draws once for
+# all images: a mistake that shows in no error message.) Cutout is not part of the main training; an experiment tries
+# it.
 
 # %%
 class Augmentation(layers.Layer):
@@ -231,8 +232,9 @@ results.save_figure(run, "augmentation", plots.image_grid(
 #
 # where $s(x) = x$, or a 1 x 1 convolution of $x$ where the shape changes.
 #
-# If $F$ has nothing to say, zero weights suffice and the block hands $x$ on. And in the backward pass the gradient of
-# $y$ reaches $x$ along two ways, through $F$ and along the shortcut, where nothing shrinks or scrambles it.
+# If $F$ has nothing to add, it can be zero, and where $s(x) = x$ the block hands $x$ on. In the backward pass let $g$
+# be the gradient of the loss $L$ with respect to the sum $F(x) + s(x)$, and $J_F$ the matrix of derivatives of $F$.
+# Where $s(x) = x$, $\partial L / \partial x = J_F^\top g + g$: whatever $F$ does to $g$, one copy arrives unchanged.
 #
 # *Batch norm* brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it by two trained
 # numbers a channel. In evaluation it uses running means and variances, which no gradient trains.
@@ -254,7 +256,13 @@ results.save_figure(run, "augmentation", plots.image_grid(
 # taken out right after it; we keep it because the published network has it.
 #
 # Two numbers of Keras' batch norm are set by hand. The running means are to follow the last ten batches or so
-# (`momentum` 0.9), not the last hundred, as by default: a short training would be over before they have settled.
+# (`momentum` 0.9), not the last hundred, as by default: a short training would be over before they have settled. And
+# `epsilon`, which keeps the division from blowing up, is PyTorch's 1e-5 instead of 1e-3.
+#
+# Three things are not PyTorch's. With stride 2 and padding `"same"`, Keras pads at the right and bottom only, so that
+# the 3 x 3 windows lie one pixel further on than in notebook 06 (the published network is built so). Keras cuts He's
+# normal distribution off at two standard deviations. And LeNet starts from Glorot's rule, in PyTorch from smaller
+# weights.
 
 # %%
 def convolution(x, num_filters, kernel_size, strides, name):
@@ -278,11 +286,13 @@ def residual_block(x, num_filters, strides, skip, name):
 
 
 # %% [markdown]
-# Deeper members of the family have $n$ blocks in each stage instead of one, $6n + 2$ layers in all: 20 layers for
-# $n = 3$, 32 for $n = 5$. Convolutions start from He's normal distribution, whose variance keeps the size of the
-# activations from layer to layer; the last layer starts near zero, so that the untrained network favours no class.
+# Deeper members of the family have $n$ blocks in each *stage* (the blocks of one image size) instead of one, $6n + 2$
+# layers in all: 20 layers for $n = 3$, 32 for $n = 5$. Convolutions start from He's normal distribution, whose variance
+# keeps the size of the activations from layer to layer; the last layer starts near zero, so that the untrained network
+# favours no class.
 #
-# The baseline is LeNet-5 of notebook 01 with three input channels: 62,006 weights, nearly as many, spent differently.
+# The baseline is LeNet-5 of notebook 01 with three input channels: 62,006 parameters, nearly as many, spent
+# differently.
 
 # %%
 def resnet(num_classes, pixel_mean, pixel_std, augmentation, num_filters=16, blocks_per_stage=1, skip=True):
@@ -335,7 +345,8 @@ DEFAULTS = {"network": "ResNet", "depth": 8, "skip": True, "num_filters": cfg.nu
 NETWORKS = {"ResNet-8": {"network": "ResNet"}, "LeNet": {"network": "LeNet"}}
 RATES = {"ResNet-8": cfg.learning_rates, "LeNet": cfg.baseline_learning_rates}
 runtime.seed_everything(SEED)
-model, baseline = (build(DEFAULTS | changes) for changes in NETWORKS.values())
+as_it_is = {"crop_padding": 0, "flip": False}  # no augmentation, for the checks below
+model, baseline = (build(DEFAULTS | changes | as_it_is) for changes in NETWORKS.values())
 num_parameters = {"ResNet-8": training.count_parameters(model), "LeNet": training.count_parameters(baseline)}
 model.summary(line_length=100)
 print(num_parameters, f"{model.count_params():,} with the running means and variances")
@@ -363,7 +374,7 @@ for _ in range(60):
     model.train_on_batch(images, labels)
 loss = float(loss_function(labels, model(images, training=True)))
 print(f"loss on {len(images)} images after 60 steps on them: {loss:.4f}")
-assert loss < 0.5, "the network cannot even learn one batch by heart"
+assert loss < 0.1, "the network cannot even learn one batch by heart"
 
 # %% [markdown]
 # ## Training with `fit`
@@ -373,8 +384,9 @@ assert loss < 0.5, "the network cannot even learn one batch by heart"
 # weight decay of Keras is multiplied by ten, so that it means the same as in PyTorch's SGD with momentum 0.9.
 #
 # After each epoch one callback logs to TensorBoard and one writes a checkpoint. If the kernel dies, *Run all* goes on
-# after the last finished epoch and ends with the very weights it would have had (on a GPU TensorFlow adds up in
-# changing order, so there it does so only with `TF_DETERMINISTIC_OPS=1` in the environment, which is slower).
+# after the last finished epoch and ends with the very weights it would have had (on a GPU up to rounding: some kernels
+# add up in a different order each time; TensorFlow can be made exact by `TF_DETERMINISTIC_OPS=1` in the environment,
+# which is slower).
 
 # %%
 def accuracy(labels, logits):
@@ -392,7 +404,8 @@ def train(name, options, images, labels, seed):
     num_steps = options["num_epochs"] * steps_per_epoch
     num_warmup_steps = round(options["warmup_fraction"] * num_steps)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, num_steps - num_warmup_steps, warmup_target=options["learning_rate"], warmup_steps=num_warmup_steps)
+        0.0, max(1, num_steps - num_warmup_steps),
+        warmup_target=options["learning_rate"], warmup_steps=num_warmup_steps)
     optimizer = keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True, weight_decay=10 * options["weight_decay"])
     model.compile(optimizer, loss_function, metrics=[accuracy])
     settings = options | {"seed": seed, "num_images": len(labels), "images": IMAGES, "code": CODE}
@@ -449,25 +462,31 @@ for network, changes in NETWORKS.items():
         print(f"{network:<9} seed {seed}  train loss {last['train_loss']:.3f}  "
               f"validation accuracy {last['validation_accuracy']:.2f} %  {last['seconds']:.1f} s an epoch")
 UNITS = {"train_loss": "nats", "validation_loss": "nats", "train_accuracy": "%", "validation_accuracy": "%"}
-results.save_figure(run, "curves", plots.curves(
+display(results.save_figure(run, "curves", plots.curves(
     {network: histories[network, SEED] for network in NETWORKS},
-    [("train_loss", "validation_loss"), ("train_accuracy", "validation_accuracy")], units=UNITS))
+    [("train_loss", "validation_loss"), ("train_accuracy", "validation_accuracy")], units=UNITS)))
 seconds_per_epoch = float(np.median([epoch["seconds"] for epoch in histories["ResNet-8", SEED]]))
 training_minutes = sum(epoch["seconds"] for history in histories.values() for epoch in history) / 60
 print(f"ResNet-8: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_per_epoch:,.0f} images per second")
 
 # %% [markdown]
-# @@CURVES@@
+# Each colour is a network; solid lines are training, dashed ones validation. LeNet is level after nine epochs, with a
+# third of the images still wrong. ResNet-8 passes it in the second epoch and ends about 16 points higher. Its
+# validation curve is jagged in the middle, where the learning rate is highest, and smooth at the end, where the
+# schedule brings it to zero: the last quarter of the training is worth nine points. Training and validation stay
+# together, so neither network learns by heart; more epochs, or more filters, would still help.
 #
 # ## What is the skip connection for?
 #
-# We train ResNets of 8, 20 and 32 layers, each with its skips and without, on a smaller set and a short schedule. The
-# networks without skips may choose between two learning rates, the others have to live with the first: if anything is
-# unfair here, it favours the plain networks.
+# We train ResNets of 8, 20 and 32 layers, each with its skips and without, on a part of the images, with a short
+# schedule. The networks without skips may choose between two learning rates, the others have to live with the first: if
+# anything is unfair here, it favours the plain networks (which lack the few parameters of the two 1 x 1 shortcuts). One
+# seed each: small differences mean nothing.
 #
-# Beside the accuracy we measure how large a gradient arrives at each convolution before the first step:
-# $\lVert \partial L / \partial W \rVert$ for the loss $L$ and its weights $W$. A gradient much larger in the first
-# layers than in the last means that one learning rate cannot suit both.
+# Beside the accuracy we measure, before the first step and on one batch, how large a gradient arrives at each 3 x 3
+# convolution: $\lVert \partial L / \partial W \rVert$, the root of the sum of squares, for the loss $L$ and the
+# convolution's weights $W$. All these convolutions start with weights of similar size, so a gradient many times larger
+# in the first convolution than in the last is a sign that one learning rate will hardly suit both.
 
 # %%
 def gradient_norms(model, images, labels):
@@ -495,17 +514,17 @@ def train_arm(changes, seed, num_images=cfg.experiment_images, num_epochs=cfg.ex
 depth_histories, gradients, started = {}, {}, time.perf_counter()
 for depth, skip in [(depth, skip) for depth in cfg.depths for skip in (True, False)] if cfg.run_experiments else ():
     name, arm = f"{depth} layers, {'with' if skip else 'without'} skips", {"depth": depth, "skip": skip}
-    runs = [train_arm(arm | {"learning_rate": rate}, SEED, cfg.depth_images, cfg.depth_epochs)
-            for rate in ((0.1,) if skip else (0.1, 0.02))]
-    best = max(runs, key=lambda history: history[-1]["validation_accuracy"])
+    runs = {rate: train_arm(arm | {"learning_rate": rate}, SEED, cfg.depth_images, cfg.depth_epochs)
+            for rate in ((0.1,) if skip else (0.1, 0.02))}
+    rate = max(runs, key=lambda rate: runs[rate][-1]["validation_accuracy"])
+    best = runs[rate]
     runtime.seed_everything(SEED)
-    plain_images = {"crop_padding": 0, "flip": False}
-    norms = gradient_norms(build(DEFAULTS | arm | plain_images),
+    norms = gradient_norms(build(DEFAULTS | arm | as_it_is),
                            *next(iter(training.batches(train_images, train_labels, 128, SEED))))
     depth_histories[name] = best
     gradients[name] = [{"layer": number, "gradient_norm": norm} for number, norm in enumerate(norms, 1)]
     print(f"{name:<24} validation accuracy {best[-1]['validation_accuracy']:.1f} %, train loss "
-          f"{best[-1]['train_loss']:.3f}, gradient norm of the first layer / last layer {norms[0] / norms[-1]:.2f}")
+          f"{best[-1]['train_loss']:.3f}, learning rate {rate}, gradient first / last layer {norms[0] / norms[-1]:.2f}")
 if depth_histories:
     display(results.save_figure(run, "depth_curves", plots.curves(
         depth_histories, ["train_loss", "validation_accuracy"], units=UNITS)))
@@ -513,20 +532,39 @@ if depth_histories:
 print(f"{(time.perf_counter() - started) / 60:.1f} minutes for this experiment")
 
 # %% [markdown]
-# @@DEPTH@@
+# The numbers of the recorded `laptop` run (10,000 images, 4 epochs; percent of validation images):
+#
+# | layers | with skips | without | difference | gradient first / last layer, with | without |
+# |---|---|---|---|---|---|
+# | 8 | 54.9 | 53.6 | 1.3 | 1.4 | 0.8 |
+# | 20 | 57.9 | 43.8 | 14.1 | 0.9 | 2.4 |
+# | 32 | 51.0 | 37.1 | 13.9 | 1.6 | 10.7 |
+#
+# - **At 8 layers the skips hardly matter**: 1.3 points, from one run each, is less than seeds may differ.
+# - **At 20 and 32 layers they decide**: the same convolutions are 14 points better with them. And it is no matter of
+#   learning images by heart: the plain networks are worse on their *training* images, too. More layers could always
+#   imitate fewer (the additional ones would only have to hand their input on), but training does not find that.
+# - **The gradients say why.** With skips, all convolutions of all three networks receive gradients of the same order,
+#   0.02 to 0.1. Without, the gradient grows from layer to layer on its way back, and in the network of 32 layers it
+#   arrives twenty times larger in the second layer than in the last ten. Batch norm keeps the *activations* at one
+#   size, so nothing vanishes here; it is the *ratio* that leaves no learning rate that suits all layers.
+# - **Depth is not free.** With skips, 20 layers beat 8 by three points, and 32 are worse than both: 624 steps are too
+#   few for them. The paper takes 64,000.
 #
 # ## Hyper-parameters
 #
-# Five questions on a still smaller set. Only the named option changes, everything else stays as in the table of
-# options; the number is the validation accuracy, mean and standard deviation over seeds that change the images drawn,
-# too.
+# Five questions on a still smaller set. Each *arm* changes the named option and leaves the rest as in `DEFAULTS` above,
+# with the learning rate 0.1. The number is the validation accuracy, mean and standard deviation over seeds that change
+# the images drawn, too, with the minutes of all seeds. Mind the noise: with 5,000 validation images at 60 %, chance
+# alone moves a single number by 0.7 points, and a standard deviation of two runs is itself only a rough guess. Equal
+# epochs mean fewer steps for a larger batch. An arm that several questions share is trained once.
 
 # %%
 EXPERIMENTS = {
     "learning rate": [{"learning_rate": rate} for rate in (0.01, 0.1, 0.5)],
-    "batch size": [{"batch_size": size} for size in (32, 64, 256)],
+    "batch size": [{"batch_size": size} for size in sorted({32, cfg.batch_size, 256})],
     "filters of the first stage": [{"num_filters": number} for number in (8, 16, 24)],
-    "weight decay": [{"weight_decay": decay} for decay in (0.0, 5e-4, 5e-3)],
+    "weight decay": [{"weight_decay": decay} for decay in (0.0, cfg.weight_decay, 5e-3)],
     "augmentation": [{"crop_padding": 0, "flip": False}, {"crop_padding": 0}, {}, {"cutout_size": 12}],
 }
 EXPERIMENTS = {question: arms[:cfg.arms_per_question] for question, arms in EXPERIMENTS.items()}
@@ -537,7 +575,18 @@ for question, arms in found.items():
     display(results.save_figure(run, f"experiment_{question.replace(' ', '_')}", figure))
 
 # %% [markdown]
-# @@EXPERIMENTS@@
+# What to see, with the numbers of the recorded `laptop` run (4,000 images, 6 epochs, two seeds; yours may differ by the
+# spread):
+#
+# - **Learning rate.** From 0.01 to 0.1 it is 15 points, from 0.1 to 0.5 another 3, with twice the spread. Nothing else
+#   here matters as much.
+# - **Batch size.** 32 reaches 50 %, 64 46 %, 256 36 %: at equal epochs a larger batch takes fewer steps, 90 instead of
+#   750. That is no fault of large batches: they want a larger learning rate or more epochs.
+# - **Filters.** 8, 16, 24 filters: 41, 46, 51 %. Each step up costs time: 24 filters take twice as long as 16.
+# - **Weight decay.** Nothing to see, and that is to be expected: six epochs are too short for weights to grow.
+# - **Augmentation.** The crop *costs* five points here, flip and cutout do nothing. With six passes over the images
+#   none is learnt by heart, so there is nothing to prevent, and the cropped images are harder. Augmentation pays when a
+#   network sees the same images dozens of times; do not judge it by a short run.
 #
 # ## The test images, once
 #
@@ -566,7 +615,11 @@ display(evaluate.most_confused(matrix, test_set.class_names, 5))
 results.save_figure(run, "confusion", plots.confusion(matrix, test_set.class_names))
 
 # %% [markdown]
-# @@CONFUSION@@
+# The grey diagonal are the right answers; the darkest field is cats taken for dogs, then dogs taken for cats. Vehicles
+# are told apart well, animals among each other badly, birds worst after cats: they are taken for frogs, deer, airplanes
+# and dogs, by posture and background more than by feathers.
+#
+# The errors the network was surest of, true class → answer (its probability):
 
 # %%
 results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax(test_logits["ResNet-8", SEED]), 18, 6))
@@ -574,13 +627,13 @@ results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax
 # %% [markdown]
 # ## What has it learnt?
 #
-# **Activations.** One test image on its way: the first eight maps behind the first convolution and behind each of the
+# **Activations.** One test image on its way: the first eight maps behind the first batch norm and behind each of the
 # three blocks. The size halves twice, 32, 16, 8 pixels; what begins as edges and patches of colour ends as a few bright
 # places that say *something here matters*.
 
 # %%
 first = models["ResNet-8", SEED]
-layer_names = ["relu", *[f"stage{stage}_block1" for stage in (1, 2, 3)]]
+layer_names = ["norm", *[f"stage{stage}_block1" for stage in (1, 2, 3)]]
 chosen = test_set.stratified(min(6, len(test_set)), seed=0)
 pictures = chosen.images.astype(np.float32) / 255
 maps = explain.activations(first, pictures[:1], layer_names)
@@ -590,7 +643,7 @@ for name in layer_names:
 
 # %% [markdown]
 # **What each class would like to see.** Start from noise and change the *image* so that the logit of one class grows
-# [3]; notebook 01 explains the two constraints that keep the picture smooth.
+# [3]; notebook 01 explains the two constraints that keep the picture smooth (here it fades towards grey).
 
 # %%
 class_indices = list(range(min(10, train_set.num_classes)))
@@ -600,11 +653,14 @@ results.save_figure(run, "class_ascent", plots.image_grid(
     dreams, [train_set.class_names[label] for label in class_indices], num_columns=5))
 
 # %% [markdown]
-# @@ASCENT@@
+# No bird and no ship is to be seen. There are textures: blue with light streaks for the bird, red and white patches
+# beside dark ones for the automobile, slanting green stripes for the frog, brown dots for dog and horse. So small a
+# network needs no more: it tells the classes apart by colours and textures a few pixels wide, wherever in the image
+# they are.
 #
 # **Where does it look?** *Grad-CAM* [4] weighs the maps of the last block, 8 x 8 places, by how much each raises the
-# logit of the class. A map proves nothing by looking plausible, so the second row repeats it on a network with
-# **random** weights [5]: where the rows agree, the map shows the image, not what was learnt.
+# logit of the class. A map proves nothing by looking plausible, so the second figure repeats it on a network
+# with **random** weights [5]: where the two figures agree, the map shows the image, not what was learnt.
 
 # %%
 last_block = layer_names[-1]
@@ -613,10 +669,12 @@ heat_maps = {"Grad-CAM": explain.grad_cam(first, pictures, last_block, chosen.la
 for name, maps in heat_maps.items():
     figure = plots.heat_maps(chosen.images, maps, [f"{name}, {chosen.class_names[label]}" for label in chosen.labels])
     display(results.save_figure(run, f"map_{name.replace(' ', '_')}", figure))
-print("correlation of the two rows", np.corrcoef(*[maps.ravel() for maps in heat_maps.values()])[0, 1].round(2))
+print("correlation of the two figures", np.corrcoef(*[maps.ravel() for maps in heat_maps.values()])[0, 1].round(2))
 
 # %% [markdown]
-# @@GRADCAM@@
+# The maps lie on the animal or the vehicle, not on the background, and the random network's maps have nothing to do
+# with them (correlation 0.02 in the recorded run): what we see was learnt. With 8 x 8 places the maps are coarse, and
+# each is scaled to its own peak, so they do not say how much evidence there was.
 #
 # ## Results
 #
@@ -715,11 +773,14 @@ def exercise_3(model, images):
 
 
 def check_3(answer):
-    def left_right(images):  # a model whose two logits are the brightness of the left and of the right half
-        return ops.stack([ops.mean(half, axis=(1, 2, 3)) for half in ops.split(images, 2, axis=2)], axis=1)
+    def left_only(images):  # a model whose logits are ln 9 times the brightness of the left half, and 0
+        left = ops.mean(ops.split(ops.convert_to_tensor(images), 2, axis=2)[0], axis=(1, 2, 3))
+        return ops.stack([np.log(9) * left, ops.zeros_like(left)], axis=1)
 
-    probabilities = answer(left_right, np.random.default_rng(0).random((4, 8, 8, 3)))
-    assert np.allclose(probabilities, 0.5, atol=1e-6), "left and right must come out equal"
+    images = np.zeros((4, 8, 8, 3), np.float32)
+    images[:, :, :4] = 1  # probability 0.9 of the first class, and mirrored 0.5
+    found = ops.convert_to_numpy(answer(left_only, images))
+    assert np.allclose(found, [[0.7, 0.3]] * 4, atol=1e-5), "average the probabilities, not the logits: 0.7, 0.3"
 
 
 runtime.self_check(check_3, exercise_3)
@@ -746,7 +807,14 @@ def solution_3(model, images):
 # %% [markdown]
 # ## Conclusion
 #
-# @@CONCLUSION@@
+# ResNet-8 reaches 81.8 % on CIFAR-10 in nine minutes of training on two CPU cores (mean of two seeds, 0.4 points
+# apart), 16 points more than LeNet with almost as many parameters and the same training. Its skip connections are not
+# what does it, at this depth: without them it is about a point worse. They are what lets the same design grow. At 20
+# and 32 layers they make a difference of 14 points, and the gradients show the reason: with skips every layer receives
+# its share.
+#
+# Next: notebook 05 takes the recipe to pieces on a hundred classes; notebook 13 trains a larger ResNet without any
+# labels; notebook 03 tells this lesson in Keras.
 #
 # ## References
 #

@@ -135,7 +135,7 @@ PROFILES = {
     "validation_fraction": (0.1, 0.1, 0.1, 0.1),  # of the training images, to choose by
     "num_seeds": (1, 1, 2, 3),  # headline runs that differ in the seed only
     "num_epochs": (8, 13, 60, 200),
-    "width": (8, 16, 64, 64),  # filters of the first block; 64 is VGG-16
+    "width": (8, 16, 64, 64),  # filters of the first block, at least 8; 64 is VGG-16
     "batch_size": (32, 64, 128, 128),  # images
     "weight_decay": (5e-4, 5e-4, 5e-4, 5e-4),
     "label_smoothing": (0.1, 0.1, 0.1, 0.1),
@@ -144,12 +144,12 @@ PROFILES = {
     "crop_padding": (1, 4, 4, 4),  # pixels
     "mixed_precision": (True, False, True, True),  # float16 on a GPU, bfloat16 on a CPU
     "compile_model": (False, False, False, True),
-    "learning_rates": ((0.1,), (0.05, 0.1, 0.2), (0.05, 0.1), (0.05, 0.1)),  # tried on validation
-    "baseline_learning_rates": ((0.02,), (0.01, 0.03, 0.1), (0.01, 0.03), (0.01, 0.03)),
+    "learning_rates": ((0.1,), (0.05, 0.1, 0.2), (0.05, 0.1, 0.2), (0.05, 0.1, 0.2)),  # tried on validation
+    "baseline_learning_rates": ((0.02,), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)),
     "tuning_epochs": (1, 2, 4, 8),
     "run_experiments": (True, True, True, True),  # False saves their minutes
     "experiment_images": (300, 10000, 20000, 45000),
-    "experiment_epochs": (1, 6, 20, 40),
+    "experiment_epochs": (1, 4, 20, 40),
     "arms_per_question": (2, 9, 9, 9),  # at most
     "experiment_seeds": (1, 2, 2, 3),
     "target_test_accuracy": (2.0, 50.0, 71.0, 74.0),  # percent, top-1
@@ -180,17 +180,19 @@ results.save_figure(run, "samples", plots.image_grid(
 
 # %% [markdown]
 # As bytes the training images take 138 MB: they are moved to the GPU **once**, and batches are cut out of them there.
+# `.cuda()` does it here; `.to(device)` does the same for any device that a variable names, and the library `accelerate`
+# (notebook 13) finds the device by itself and serves several GPUs.
 #
 # ## Augmentation on the device
 #
-# *Crop with padding* puts a black frame around the image and cuts out a window of the old size, *flip* mirrors every
-# other image. Both take the whole batch at once and draw the place and the side **for each image**.
+# *Crop with padding* puts a black frame around the image and cuts out a window of the old size, *flip* mirrors each
+# image with probability 1/2. Both take the whole batch at once and draw the place and the side **for each image**.
 
 # %%
 train_images, train_labels = training.tensors(train_set)
 validation_images, test_images = training.tensors(validation_set)[0], training.tensors(test_set)[0]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-if DEVICE == "cuda":  # `.to(DEVICE)` does the same for any device that a variable names
+if DEVICE == "cuda":
     train_images, train_labels = train_images.cuda(), train_labels.cuda()
     validation_images, test_images = validation_images.cuda(), test_images.cuda()
 
@@ -229,7 +231,12 @@ results.save_figure(run, "augmentation", plots.image_grid(
 # Together 15,299,748, in 16 layers with weights. The original was made for 224 x 224 pixels, where the last block
 # leaves 7 x 7 x 512 numbers and the first fully connected layer alone has 103 of its 138 million parameters. And it had
 # **no batch norm**: the authors could not train it from scratch at first. They trained a network of 11 layers, put its
-# layers into the deeper ones as a start, and only later found that a careful initialisation does as well. We compare.
+# layers into the deeper ones as a start, and only later found that a careful initialisation does as well.
+#
+# Why depth is hard: if every layer changes the size of what passes through it by a factor of 0.8 or 1.25, sixteen
+# layers change it by 0.03 or 36, forwards and backwards. *Batch norm* [9], published some months later, brings each
+# channel to mean 0 and variance 1 over the batch, then scales and shifts it by two trained numbers a channel; in
+# evaluation it uses running means and variances instead. We build both forms and compare them below.
 
 # %%
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # in each block
@@ -262,11 +269,12 @@ class Normalise(nn.Module):
 
 # %% [markdown]
 # Weights start from He's normal distribution, whose variance keeps the size of the activations from layer to layer
-# behind ReLUs; the last layer starts near zero, so that the untrained network favours no class. *Dropout* sets a part
-# of the numbers in front of each hidden fully connected layer to zero in training.
+# behind ReLUs; the last layer starts near zero, so that the untrained network favours no class. *Dropout* sets
+# each number in front of a hidden fully connected layer to zero with a given probability in training, and scales up the
+# rest.
 #
-# The baseline is LeNet-5 of notebook 04 with three input channels, widened until it has about as many parameters: the
-# same budget, spent on two wide layers instead of thirteen narrow ones.
+# The baseline is LeNet-5 of notebook 04 with three input channels, every layer made wider until it has about as many
+# parameters. VGG-16 has 96 % of them in its thirteen convolutions, this LeNet 96 % in its fully connected layers.
 
 # %%
 class VGG(nn.Module):
@@ -340,30 +348,35 @@ assert training.count_parameters(VGG(100, pixel_mean, pixel_std)) == by_hand == 
 # %% [markdown]
 # ## The loss, and three checks before any training
 #
-# With a hundred classes and few images of each, a network soon gives its training images probability 1 and stops
-# learning anything useful from them. *Label smoothing* [2] asks for a little less: of the target, a part $\varepsilon$
-# is spread evenly over all $C$ classes. With the logits' probabilities $p_c$ and the right class $y$,
+# With a hundred classes and few images of each, a network soon gives the right class of its training images probability
+# 1 and stops learning anything useful from them. *Label smoothing* [2] asks for a little less: of the target $q$, which
+# was 1 for the right class $y$ and 0 for the others, a part $\varepsilon$ is spread evenly over all $C$ classes. With
+# $p_c$, the softmax of the logits,
 #
 # $$ L = -\sum_{c=1}^{C} q_c \ln p_c , \qquad
 # q_c = \frac{\varepsilon}{C} + \begin{cases} 1 - \varepsilon & c = y \\ 0 & \text{otherwise,} \end{cases} $$
 #
 # averaged over the batch. (1) This must equal PyTorch's own. (2) Before training it must lie near $\ln C$, 4.61 for a
-# hundred classes. (3) The network must be able to learn one small batch by heart.
+# hundred classes. (3) The network must be able to learn one small batch by heart (without smoothing, since a smoothed
+# loss cannot fall to zero, and without dropout, which is there to prevent just this).
 
 # %%
 def smoothed_cross_entropy(logits, labels, label_smoothing):
     """The equation above; logits float `(N, C)`, labels int `(N,)`; returns a scalar in nats."""
     num_classes = logits.shape[1]
-    targets = label_smoothing / num_classes + (1 - label_smoothing) * functional.one_hot(labels, num_classes)
+    right = functional.one_hot(labels, num_classes).to(logits.dtype)
+    targets = label_smoothing / num_classes + (1 - label_smoothing) * right
     return -(targets * logits.log_softmax(dim=1)).sum(dim=1).mean()
 
 
 images, labels = next(training.batches(train_images, train_labels, 32, seed=SEED))
+vgg = build(DEFAULTS | {"dropout": 0.0})
 logits = vgg(images)
 assert images.shape == (len(images), 3, 32, 32) and logits.shape == (len(images), train_set.num_classes)
 loss = functional.cross_entropy(logits, labels, label_smoothing=0.1)
 torch.testing.assert_close(smoothed_cross_entropy(logits, labels, 0.1), loss)
 print(f"loss before training {loss.item():.3f}, ln C = {np.log(train_set.num_classes):.3f}")
+assert abs(loss.item() - np.log(train_set.num_classes)) < 0.3
 
 optimizer = torch.optim.Adam(vgg.parameters(), lr=0.003)
 for _ in range(100):
@@ -385,13 +398,16 @@ assert loss < 0.5, "the network cannot even learn one batch by heart"
 #   *Constant*: it stays.
 # - **Weight decay** pulls weights gently towards zero; **dropout** and **label smoothing** as above.
 # - **Mixed precision.** Inside `torch.autocast`, convolutions and matrix products compute with 16 bits, which a GPU
-#   does several times faster; weights and sums stay at 32. A T4 knows `float16`, whose smallest numbers are too coarse
-#   for some gradients. The *scaler* multiplies the loss so that they survive, and divides again before the step.
-# - **Compiling.** `torch.compile` has PyTorch write fused kernels for this very network. That takes a while at the
-#   start and can pay in long runs on a GPU, so only `full` does it.
+#   does several times faster; weights and sums stay at 32. A T4 knows `float16`, in which numbers below 6e-8
+#   become 0, some gradients among them. The *scaler* multiplies the loss so that they survive, and divides again before
+#   the step.
+# - **Compiling.** `torch.compile` has PyTorch write fused kernels (several operations in one program on the GPU) for
+#   this very network. That takes a while at the start and can pay in long runs on a GPU, so only `full` does it, and
+#   not in the experiments.
 #
 # After each epoch the loop logs to TensorBoard and writes a checkpoint. If the kernel dies, *Run all* goes on after
-# the last finished epoch and ends with the very weights it would have had.
+# the last finished epoch and ends with the very weights it would have had (on a GPU up to rounding: some of its kernels
+# add up in a different order each time).
 
 # %%
 def learning_rate_factor(step, num_steps, options):
@@ -428,7 +444,7 @@ def train(name, options, images, labels, seed):
         optimizer, lambda step: learning_rate_factor(step, options["num_epochs"] * steps_per_epoch, options))
     half = torch.float16 if DEVICE == "cuda" else torch.bfloat16
     scaler = torch.amp.GradScaler(DEVICE, init_scale=1024.0, enabled=options["mixed_precision"] and DEVICE == "cuda")
-    settings = options | {"seed": seed, "num_images": len(labels), "images": IMAGES, "code": CODE}
+    settings = options | {"seed": seed, "num_images": len(labels), "images": IMAGES, "code": CODE, "half": str(half)}
     checkpoint = training.Checkpoint(run.folder / "checkpoints" / name, settings,
                                      model=model, optimizer=optimizer, scheduler=scheduler, scaler=scaler)
     history = checkpoint.resume()
@@ -463,8 +479,9 @@ IMAGES = train_set.fingerprint()
 # %% [markdown]
 # ## Choosing the learning rate, for both networks
 #
-# VGG-16 and the baseline see the same images in the same order, with the same recipe, for the same number of steps,
-# and **each gets its own learning rate**, the best of a short list on the validation images after a short training.
+# VGG-16 and the baseline see the same images in the same order, with the same augmentation, schedule, label smoothing
+# and weight decay, for the same number of steps (LeNet has no dropout, which is part of VGG), and **each gets its own
+# learning rate**, the best of a short list on the validation images after a short training.
 
 # %%
 best_rate = {}
@@ -481,6 +498,9 @@ for network, changes in NETWORKS.items():
 # If the best value sits at the end of the list, the list may be too short: extend it in `PROFILES` and run again.
 #
 # ## Training
+#
+# Where the profile says so, with several seeds, which change the initial weights, the order of the images, the
+# augmentation and the dropout. (`laptop` has time for one: its numbers come without a spread.)
 
 # %%
 models, histories = {}, {}
@@ -493,9 +513,9 @@ for network, changes in NETWORKS.items():
         print(f"{network:<7} seed {seed}  train accuracy {last['train_accuracy']:.2f} %  "
               f"validation accuracy {last['validation_accuracy']:.2f} %  {last['seconds']:.1f} s an epoch")
 UNITS = {"train_loss": "nats", "validation_loss": "nats", "train_accuracy": "%", "validation_accuracy": "%"}
-results.save_figure(run, "curves", plots.curves(
+display(results.save_figure(run, "curves", plots.curves(
     {network: histories[network, SEED] for network in NETWORKS},
-    [("train_loss", "validation_loss"), ("train_accuracy", "validation_accuracy")], units=UNITS))
+    [("train_loss", "validation_loss"), ("train_accuracy", "validation_accuracy")], units=UNITS)))
 seconds_per_epoch = float(np.median([epoch["seconds"] for epoch in histories["VGG-16", SEED]]))
 training_minutes = sum(epoch["seconds"] for history in histories.values() for epoch in history) / 60
 print(f"VGG-16: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_per_epoch:,.0f} images per second")
@@ -506,12 +526,14 @@ print(f"VGG-16: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_pe
 # ## The original, without batch norm
 #
 # The same thirteen convolutions, the same initialisation, the same recipe, once with and once without batch norm, on a
-# part of the training images. Without it, three learning rates may try.
+# part of the training images (in `full` on all of them). Without it, three learning rates may try. The authors started
+# from normal weights of standard deviation 0.01; we keep He's start and the warm-up, so that batch norm is the only
+# difference. One run each: small differences mean nothing.
 
 # %%
 def train_arm(changes, seed):
     """Train on a part of the training images, with `changes` to the default options; return the history."""
-    options = DEFAULTS | {"num_epochs": cfg.experiment_epochs} | changes
+    options = DEFAULTS | {"num_epochs": cfg.experiment_epochs, "compile_model": False} | changes
     part = training.tensors(train_set.stratified(min(cfg.experiment_images, len(train_set)), seed))
     images, labels = (tensor.to(DEVICE) for tensor in part)
     return train(f"experiments/{config.fingerprint(options)}-{seed}", options, images, labels, seed)[1]
@@ -532,8 +554,11 @@ if original:
 #
 # ## What is each part of the recipe worth?
 #
-# Each arm changes one thing and leaves the rest as it is; on the same part of the training images, with as many steps.
-# The number is the validation accuracy, mean and standard deviation over seeds that change the images drawn, too.
+# Each *arm* changes one thing and leaves the rest as in `DEFAULTS` above, with the learning rate 0.1, on a part of the
+# training images (in `full` on all of them). The number is the validation accuracy, mean and standard deviation over
+# seeds that change the images drawn, too, with the minutes of all seeds. Mind the noise: with 5,000 validation images
+# chance alone moves a single number near 20 % by 0.6 points, and a standard deviation of two runs is itself only a
+# rough guess.
 
 # %%
 EXPERIMENTS = {
@@ -541,7 +566,7 @@ EXPERIMENTS = {
         {}, {"schedule": "step"}, {"schedule": "constant"}, {"warmup_fraction": 0.0}, {"weight_decay": 0.0},
         {"weight_decay": 5e-3}, {"label_smoothing": 0.0}, {"crop_padding": 0, "flip": False},
         {"mixed_precision": not cfg.mixed_precision}],
-    "dropout": [{"dropout": rate} for rate in (0.1, 0.5)],
+    "dropout": [{"dropout": rate} for rate in (0.0, 0.1, 0.5)],
     "depth": [{"depth": depth} for depth in (11, 16, 19)],
 }
 EXPERIMENTS = {question: arms[:cfg.arms_per_question] for question, arms in EXPERIMENTS.items()}
@@ -575,11 +600,13 @@ print(f"VGG-16 minus LeNet: {margin:+.2f} points (top-1)")
 # %% [markdown]
 # **Which classes are confused?** A table of a hundred by a hundred is hard to read, so we add it up by the twenty
 # superclasses. Errors inside a superclass, a maple for an oak, are then no errors any more; what is left are the
-# confusions between groups.
+# confusions between groups. If errors fell on any other class alike, 4 of 99, 4 %, would stay inside. Behind it: the
+# five worst and the five best classes by F1 (notebook 04), the most frequent confusions, and the errors, worst first,
+# with the true class → the answer (its probability).
 
 # %%
 predictions = test_logits["VGG-16", SEED].argmax(1)
-superclass_of = {name: group for group, names in CIFAR100_SUPERCLASSES.items() for name in names}
+superclass_of = {} if DATA else {name: group for group, names in CIFAR100_SUPERCLASSES.items() for name in names}
 groups = sorted({superclass_of.get(name, name) for name in test_set.class_names})
 group_of = np.array([groups.index(superclass_of.get(name, name)) for name in test_set.class_names])
 matrix = evaluate.confusion_matrix(group_of[test_set.labels], group_of[predictions], len(groups))
@@ -588,10 +615,11 @@ results.save_figure(run, "confusion", plots.confusion(matrix, groups))
 # %%
 superclass_accuracy = 100 * evaluate.accuracy(group_of[test_set.labels], group_of[predictions])
 wrong = predictions != test_set.labels
-inside = float(np.mean(group_of[test_set.labels][wrong] == group_of[predictions][wrong])) if wrong.any() else 0.0
-print(f"superclass accuracy {superclass_accuracy:.2f} %; {100 * inside:.0f} % of all errors stay in the superclass")
+inside = 100 * np.mean(group_of[test_set.labels][wrong] == group_of[predictions][wrong]) if wrong.any() else 0.0
+print(f"superclass accuracy {superclass_accuracy:.2f} %; {inside:.0f} % of all errors stay in the superclass")
 report = evaluate.classification_report(test_set.labels, predictions, test_set.class_names)
-display(report.drop(index="mean").sort_values("f1").iloc[[0, 1, 2, 3, 4, -5, -4, -3, -2, -1]].round(3))
+report = report.drop(index="mean").sort_values("f1").round(3)
+display(report if len(report) <= 10 else report.iloc[[0, 1, 2, 3, 4, -5, -4, -3, -2, -1]])
 fine = evaluate.confusion_matrix(test_set.labels, predictions, test_set.num_classes)
 display(evaluate.most_confused(fine, test_set.class_names, 8))
 results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax(test_logits["VGG-16", SEED]), 18, 6))
@@ -640,8 +668,8 @@ results.save_figure(run, "class_ascent", plots.image_grid(
 # %% [markdown]
 # **Where does it look?** *Grad-CAM* [5] weighs the maps of a layer by how much each raises the logit of the class. The
 # usual choice is the last convolution, but there VGG-16 has only 2 x 2 places left of so small an image; we take the
-# third block's, 8 x 8 places. A map proves nothing by looking plausible, so the second row repeats it on a network with
-# **random** weights [6]: where the rows agree, the map shows the image, not what was learnt.
+# third block's, 8 x 8 places. A map proves nothing by looking plausible, so the second figure repeats it on a network
+# with **random** weights [6]: where the two figures agree, the map shows the image, not what was learnt.
 
 # %%
 layer = "blocks.block3.relu3"
@@ -650,7 +678,7 @@ heat_maps = {"Grad-CAM": explain.grad_cam(first, pictures, layer, chosen.labels)
 for name, maps in heat_maps.items():
     figure = plots.heat_maps(chosen.images, maps, [f"{name}, {chosen.class_names[label]}" for label in chosen.labels])
     display(results.save_figure(run, f"map_{name.replace(' ', '_')}", figure))
-print("correlation of the two rows", np.corrcoef(*[maps.ravel() for maps in heat_maps.values()])[0, 1].round(2))
+print("correlation of the two figures", np.corrcoef(*[maps.ravel() for maps in heat_maps.values()])[0, 1].round(2))
 
 # %% [markdown]
 # @@GRADCAM@@
@@ -667,7 +695,7 @@ print("correlation of the two rows", np.corrcoef(*[maps.ravel() for maps in heat
 num_steps = cfg.num_epochs * (len(train_set) // min(cfg.batch_size, len(train_set)))
 metrics = {
     "test_accuracy": test_accuracy[1]["VGG-16"], "test_accuracy_top_5": test_accuracy[5]["VGG-16"],
-    "superclass_accuracy": superclass_accuracy, "errors_inside_superclass": inside,
+    "superclass_accuracy": superclass_accuracy, "errors_inside_superclass": float(inside),
     "baseline_test_accuracy": test_accuracy[1]["LeNet"], "baseline_test_accuracy_top_5": test_accuracy[5]["LeNet"],
     "parameters": num_parameters["VGG-16"], "baseline_parameters": num_parameters["LeNet"],
     "learning_rate": best_rate["VGG-16"], "baseline_learning_rate": best_rate["LeNet"],
@@ -693,6 +721,9 @@ torch.save(first.state_dict(), run.folder / "vgg16.pt")  # torch.load(..., weigh
 # - **Much slower than the card says, on a CPU**: other programs keep the cores busy, and the threads of torch wait for
 #   each other. Start Jupyter with `OMP_NUM_THREADS=1` in the environment.
 # - **Out of memory**: lower `batch_size`, then `width`.
+# - **The disk or Google Drive is full**: weights and momentum of the full-width network are 122 MB, and each training
+#   keeps the last two epochs; `OVERRIDES = {"run_experiments": False}` saves most of it. A checkpoint that cannot be
+#   written is reported, and training goes on.
 # - **The data cannot be downloaded**: the message names the hosts, the files and the folder to put them in.
 # - **The notebook seems not to train**: it resumed a finished run, and says so. Delete the folder `runs` to start over.
 #
@@ -786,3 +817,4 @@ def solution_3(step, num_steps):
 # 6. J. Adebayo et al. Sanity checks for saliency maps. 2018. https://arxiv.org/abs/1810.03292
 # 7. weiaicunzai. pytorch-cifar100. https://github.com/weiaicunzai/pytorch-cifar100
 # 8. Y. Chen. PyTorch CIFAR models. https://github.com/chenyaofo/pytorch-cifar-models
+# 9. S. Ioffe, C. Szegedy. Batch normalization. 2015. https://arxiv.org/abs/1502.03167

@@ -32,7 +32,12 @@
 # | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, torch 2.11) |
 #
 # <!-- measured:begin -->
-# No run has been recorded yet.
+# | measured | result | minutes of training | images per second | memory | device |
+# |---|---|---|---|---|---|
+# | `laptop` | test accuracy 81.83 ± 0.44 (n = 2) | 9.1 | 2,130 | 1899 MiB | CPU, 2 cores (AMD EPYC) |
+#
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
 # **You will learn** to
@@ -141,11 +146,11 @@ PROFILES = {
     "warmup_fraction": (0.2, 0.2, 0.2, 0.2),  # of all steps
     "crop_padding": (2, 4, 4, 4),  # pixels
     "compile_model": (False, False, False, True),
-    "learning_rates": ((0.1,), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4)),  # tried on validation
+    "learning_rates": ((0.1,), (0.05, 0.1, 0.2), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4)),  # tried on validation
     "baseline_learning_rates": ((0.02,), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)),
     "tuning_epochs": (1, 2, 5, 10),
     "run_experiments": (True, True, True, True),  # False saves their minutes
-    "depths": ((8, 20), (8, 20, 32), (8, 20, 32), (8, 20, 32)),  # layers
+    "depths": ((8, 20), (8, 20, 32), (8, 20, 32), (8, 20, 32)),  # layers, 6 n + 2
     "depth_images": (400, 10000, 10000, 50000),  # for the networks with and without skips
     "depth_epochs": (1, 4, 20, 40),
     "experiment_images": (400, 4000, 10000, 20000),  # for the hyper-parameters
@@ -180,12 +185,13 @@ results.save_figure(run, "samples", plots.image_grid(
 # %% [markdown]
 # As bytes the training images take 138 MB: they fit into a GPU's memory and are moved there **once**. Batches are then
 # cut out of them by index, on the device, and no worker process has to decode, augment or copy anything while the
-# network waits.
+# network waits. `.cuda()` moves them; `.to(device)` does the same for any device that a variable names, and the library
+# `accelerate` (notebook 13) finds the device by itself and serves several GPUs.
 
 # %%
 train_images, train_labels = training.tensors(train_set)
 validation_images, test_images = training.tensors(validation_set)[0], training.tensors(test_set)[0]
-if torch.cuda.is_available():  # `.to(device)` does the same for any device that a variable names
+if torch.cuda.is_available():
     train_images, train_labels = train_images.cuda(), train_labels.cuda()
     validation_images, test_images = validation_images.cuda(), test_images.cuda()
 
@@ -193,10 +199,11 @@ if torch.cuda.is_available():  # `.to(device)` does the same for any device that
 # ## Augmentation on the device
 #
 # A photograph mirrored left to right, or moved by a few pixels, shows the same thing. *Crop with padding* puts a black
-# frame around the image and cuts out a window of the old size; *flip* mirrors every other image; *cutout* covers a
-# square, so that the network cannot rely on one telling detail. All three take the whole batch at once and draw the
-# place, the side, the square **for each image**. (Calling a transform of torchvision on a batch draws once for all
-# images: a mistake that shows in no error message.) Cutout is not part of the main training; an experiment tries it.
+# frame around the image and cuts out a window of the old size; *flip* mirrors each image with probability 1/2; *cutout*
+# covers a square, so that the network cannot rely on one telling detail. All three take the whole batch at once and
+# draw the place, the side, the square **for each image**. (Calling a transform of torchvision on a batch draws once for
+# all images: a mistake that shows in no error message.) Cutout is not part of the main training; an experiment tries
+# it.
 
 # %%
 def augmented(images, options):
@@ -223,8 +230,9 @@ results.save_figure(run, "augmentation", plots.image_grid(
 #
 # where $s(x) = x$, or a 1 x 1 convolution of $x$ where the shape changes.
 #
-# If $F$ has nothing to say, zero weights suffice and the block hands $x$ on. And in the backward pass the gradient of
-# $y$ reaches $x$ along two ways, through $F$ and along the shortcut, where nothing shrinks or scrambles it.
+# If $F$ has nothing to add, it can be zero, and where $s(x) = x$ the block hands $x$ on. In the backward pass let $g$
+# be the gradient of the loss $L$ with respect to the sum $F(x) + s(x)$, and $J_F$ the matrix of derivatives of $F$.
+# Where $s(x) = x$, $\partial L / \partial x = J_F^\top g + g$: whatever $F$ does to $g$, one copy arrives unchanged.
 #
 # *Batch norm* brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it by two trained
 # numbers a channel. In evaluation it uses running means and variances, which no gradient trains.
@@ -277,11 +285,13 @@ class ResidualBlock(nn.Module):
 
 
 # %% [markdown]
-# Deeper members of the family have $n$ blocks in each stage instead of one, $6n + 2$ layers in all: 20 layers for
-# $n = 3$, 32 for $n = 5$. Convolutions start from He's normal distribution, whose variance keeps the size of the
-# activations from layer to layer; the last layer starts near zero, so that the untrained network favours no class.
+# Deeper members of the family have $n$ blocks in each *stage* (the blocks of one image size) instead of one, $6n + 2$
+# layers in all: 20 layers for $n = 3$, 32 for $n = 5$. Convolutions start from He's normal distribution, whose variance
+# keeps the size of the activations from layer to layer; the last layer starts near zero, so that the untrained network
+# favours no class.
 #
-# The baseline is LeNet-5 of notebook 04 with three input channels: 62,006 weights, nearly as many, spent differently.
+# The baseline is LeNet-5 of notebook 04 with three input channels: 62,006 parameters, nearly as many, spent
+# differently.
 
 # %%
 class ResNet(nn.Module):
@@ -382,15 +392,17 @@ assert loss < 0.1, "the network cannot even learn one batch by heart"
 # %% [markdown]
 # ## The training loop
 #
-# The loop of notebook 04 with two additions.
+# The loop of notebook 04 with two changes.
 #
 # - **Schedule.** The learning rate rises from zero in a straight line (*warm-up*: at first the gradients point
 #   anywhere, and large steps would do harm), then falls along half a cosine to zero.
-# - **Compiling.** `torch.compile` has PyTorch write fused kernels for this very network. That takes a while at the
-#   start and can pay in long runs on a GPU, so only `full` does it; on our CPU it was a quarter slower.
+# - **Compiling.** `torch.compile` has PyTorch write fused kernels (several operations in one program) for this network.
+#   That takes a while at the start and can pay in long runs on a GPU, so only `full` does it; on our CPU it was a
+#   quarter slower.
 #
 # After each epoch the loop logs to TensorBoard and writes a checkpoint. If the kernel dies, *Run all* goes on after
-# the last finished epoch and ends with the very weights it would have had.
+# the last finished epoch and ends with the very weights it would have had (on a GPU up to rounding: some of its kernels
+# add up in a different order each time).
 
 # %%
 def learning_rate_factor(step, num_steps, warmup_fraction):
@@ -403,8 +415,8 @@ def learning_rate_factor(step, num_steps, warmup_fraction):
 
 def validate(model):
     """Return loss (nats) and accuracy (percent) on the validation images."""
-    logits = training.predict(model, validation_images)
-    return {"validation_loss": evaluate.negative_log_likelihood(validation_set.labels, evaluate.softmax(logits)),
+    logits, labels = training.predict(model, validation_images), torch.from_numpy(validation_set.labels)
+    return {"validation_loss": functional.cross_entropy(torch.from_numpy(logits), labels).item(),
             "validation_accuracy": 100 * evaluate.accuracy(validation_set.labels, logits.argmax(1))}
 
 
@@ -487,25 +499,31 @@ for network, changes in NETWORKS.items():
         print(f"{network:<9} seed {seed}  train loss {last['train_loss']:.3f}  "
               f"validation accuracy {last['validation_accuracy']:.2f} %  {last['seconds']:.1f} s an epoch")
 UNITS = {"train_loss": "nats", "validation_loss": "nats", "train_accuracy": "%", "validation_accuracy": "%"}
-results.save_figure(run, "curves", plots.curves(
+display(results.save_figure(run, "curves", plots.curves(
     {network: histories[network, SEED] for network in NETWORKS},
-    [("train_loss", "validation_loss"), ("train_accuracy", "validation_accuracy")], units=UNITS))
+    [("train_loss", "validation_loss"), ("train_accuracy", "validation_accuracy")], units=UNITS)))
 seconds_per_epoch = float(np.median([epoch["seconds"] for epoch in histories["ResNet-8", SEED]]))
 training_minutes = sum(epoch["seconds"] for history in histories.values() for epoch in history) / 60
 print(f"ResNet-8: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_per_epoch:,.0f} images per second")
 
 # %% [markdown]
-# @@CURVES@@
+# Each colour is a network; solid lines are training, dashed ones validation. LeNet is level after nine epochs, with a
+# third of the images still wrong. ResNet-8 passes it in the second epoch and ends about 16 points higher. Its
+# validation curve is jagged in the middle, where the learning rate is highest, and smooth at the end, where the
+# schedule brings it to zero: the last quarter of the training is worth nine points. Training and validation stay
+# together, so neither network learns by heart; more epochs, or more filters, would still help.
 #
 # ## What is the skip connection for?
 #
-# We train ResNets of 8, 20 and 32 layers, each with its skips and without, on a smaller set and a short schedule. The
-# networks without skips may choose between two learning rates, the others have to live with the first: if anything is
-# unfair here, it favours the plain networks.
+# We train ResNets of 8, 20 and 32 layers, each with its skips and without, on a part of the images, with a short
+# schedule. The networks without skips may choose between two learning rates, the others have to live with the first: if
+# anything is unfair here, it favours the plain networks (which lack the few parameters of the two 1 x 1 shortcuts). One
+# seed each: small differences mean nothing.
 #
-# Beside the accuracy we measure how large a gradient arrives at each convolution before the first step:
-# $\lVert \partial L / \partial W \rVert$ for the loss $L$ and its weights $W$. A gradient much larger in the first
-# layers than in the last means that one learning rate cannot suit both.
+# Beside the accuracy we measure, before the first step and on one batch, how large a gradient arrives at each 3 x 3
+# convolution: $\lVert \partial L / \partial W \rVert$, the root of the sum of squares, for the loss $L$ and the
+# convolution's weights $W$. All these convolutions start with weights of similar size, so a gradient many times larger
+# in the first convolution than in the last is a sign that one learning rate will hardly suit both.
 
 # %%
 def gradient_norms(model, images, labels):
@@ -518,7 +536,7 @@ def gradient_norms(model, images, labels):
 
 def train_arm(changes, seed, num_images=cfg.experiment_images, num_epochs=cfg.experiment_epochs):
     """Train on a part of the training images, with `changes` to the default options; return the history."""
-    options = DEFAULTS | {"num_epochs": num_epochs} | changes
+    options = DEFAULTS | {"num_epochs": num_epochs, "compile_model": False} | changes
     part = training.tensors(train_set.stratified(min(num_images, len(train_set)), seed))
     images, labels = (tensor.to(train_images.device) for tensor in part)
     name = f"experiments/{config.fingerprint(options)}-{num_images}-{seed}"
@@ -529,15 +547,16 @@ def train_arm(changes, seed, num_images=cfg.experiment_images, num_epochs=cfg.ex
 depth_histories, gradients, started = {}, {}, time.perf_counter()
 for depth, skip in [(depth, skip) for depth in cfg.depths for skip in (True, False)] if cfg.run_experiments else ():
     name, arm = f"{depth} layers, {'with' if skip else 'without'} skips", {"depth": depth, "skip": skip}
-    runs = [train_arm(arm | {"learning_rate": rate}, SEED, cfg.depth_images, cfg.depth_epochs)
-            for rate in ((0.1,) if skip else (0.1, 0.02))]
-    best = max(runs, key=lambda history: history[-1]["validation_accuracy"])
+    runs = {rate: train_arm(arm | {"learning_rate": rate}, SEED, cfg.depth_images, cfg.depth_epochs)
+            for rate in ((0.1,) if skip else (0.1, 0.02))}
+    rate = max(runs, key=lambda rate: runs[rate][-1]["validation_accuracy"])
+    best = runs[rate]
     runtime.seed_everything(SEED)
     norms = gradient_norms(build(DEFAULTS | arm), *next(training.batches(train_images, train_labels, 128, SEED)))
     depth_histories[name] = best
     gradients[name] = [{"layer": number, "gradient_norm": norm} for number, norm in enumerate(norms, 1)]
     print(f"{name:<24} validation accuracy {best[-1]['validation_accuracy']:.1f} %, train loss "
-          f"{best[-1]['train_loss']:.3f}, gradient norm of the first layer / last layer {norms[0] / norms[-1]:.2f}")
+          f"{best[-1]['train_loss']:.3f}, learning rate {rate}, gradient first / last layer {norms[0] / norms[-1]:.2f}")
 if depth_histories:
     display(results.save_figure(run, "depth_curves", plots.curves(
         depth_histories, ["train_loss", "validation_accuracy"], units=UNITS)))
@@ -545,20 +564,39 @@ if depth_histories:
 print(f"{(time.perf_counter() - started) / 60:.1f} minutes for this experiment")
 
 # %% [markdown]
-# @@DEPTH@@
+# The numbers of the recorded `laptop` run (10,000 images, 4 epochs; percent of validation images):
+#
+# | layers | with skips | without | difference | gradient first / last layer, with | without |
+# |---|---|---|---|---|---|
+# | 8 | 54.9 | 53.6 | 1.3 | 1.4 | 0.8 |
+# | 20 | 57.9 | 43.8 | 14.1 | 0.9 | 2.4 |
+# | 32 | 51.0 | 37.1 | 13.9 | 1.6 | 10.7 |
+#
+# - **At 8 layers the skips hardly matter**: 1.3 points, from one run each, is less than seeds may differ.
+# - **At 20 and 32 layers they decide**: the same convolutions are 14 points better with them. And it is no matter of
+#   learning images by heart: the plain networks are worse on their *training* images, too. More layers could always
+#   imitate fewer (the additional ones would only have to hand their input on), but training does not find that.
+# - **The gradients say why.** With skips, all convolutions of all three networks receive gradients of the same order,
+#   0.02 to 0.1. Without, the gradient grows from layer to layer on its way back, and in the network of 32 layers it
+#   arrives twenty times larger in the second layer than in the last ten. Batch norm keeps the *activations* at one
+#   size, so nothing vanishes here; it is the *ratio* that leaves no learning rate that suits all layers.
+# - **Depth is not free.** With skips, 20 layers beat 8 by three points, and 32 are worse than both: 624 steps are too
+#   few for them. The paper takes 64,000.
 #
 # ## Hyper-parameters
 #
-# Five questions on a still smaller set. Only the named option changes, everything else stays as in the table of
-# options; the number is the validation accuracy, mean and standard deviation over seeds that change the images drawn,
-# too.
+# Five questions on a still smaller set. Each *arm* changes the named option and leaves the rest as in `DEFAULTS` above,
+# with the learning rate 0.1. The number is the validation accuracy, mean and standard deviation over seeds that change
+# the images drawn, too, with the minutes of all seeds. Mind the noise: with 5,000 validation images at 60 %, chance
+# alone moves a single number by 0.7 points, and a standard deviation of two runs is itself only a rough guess. Equal
+# epochs mean fewer steps for a larger batch. An arm that several questions share is trained once.
 
 # %%
 EXPERIMENTS = {
     "learning rate": [{"learning_rate": rate} for rate in (0.01, 0.1, 0.5)],
-    "batch size": [{"batch_size": size} for size in (32, 64, 256)],
+    "batch size": [{"batch_size": size} for size in sorted({32, cfg.batch_size, 256})],
     "filters of the first stage": [{"num_filters": number} for number in (8, 16, 24)],
-    "weight decay": [{"weight_decay": decay} for decay in (0.0, 5e-4, 5e-3)],
+    "weight decay": [{"weight_decay": decay} for decay in (0.0, cfg.weight_decay, 5e-3)],
     "augmentation": [{"crop_padding": 0, "flip": False}, {"crop_padding": 0}, {}, {"cutout_size": 12}],
 }
 EXPERIMENTS = {question: arms[:cfg.arms_per_question] for question, arms in EXPERIMENTS.items()}
@@ -569,7 +607,18 @@ for question, arms in found.items():
     display(results.save_figure(run, f"experiment_{question.replace(' ', '_')}", figure))
 
 # %% [markdown]
-# @@EXPERIMENTS@@
+# What to see, with the numbers of the recorded `laptop` run (4,000 images, 6 epochs, two seeds; yours may differ by the
+# spread):
+#
+# - **Learning rate.** From 0.01 to 0.1 it is 15 points, from 0.1 to 0.5 another 3, with twice the spread. Nothing else
+#   here matters as much.
+# - **Batch size.** 32 reaches 50 %, 64 46 %, 256 36 %: at equal epochs a larger batch takes fewer steps, 90 instead of
+#   750. That is no fault of large batches: they want a larger learning rate or more epochs.
+# - **Filters.** 8, 16, 24 filters: 41, 46, 51 %. Each step up costs time: 24 filters take twice as long as 16.
+# - **Weight decay.** Nothing to see, and that is to be expected: six epochs are too short for weights to grow.
+# - **Augmentation.** The crop *costs* five points here, flip and cutout do nothing. With six passes over the images
+#   none is learnt by heart, so there is nothing to prevent, and the cropped images are harder. Augmentation pays when a
+#   network sees the same images dozens of times; do not judge it by a short run.
 #
 # ## The test images, once
 #
@@ -598,7 +647,11 @@ display(evaluate.most_confused(matrix, test_set.class_names, 5))
 results.save_figure(run, "confusion", plots.confusion(matrix, test_set.class_names))
 
 # %% [markdown]
-# @@CONFUSION@@
+# The grey diagonal are the right answers; the darkest field is cats taken for dogs, then dogs taken for cats. Vehicles
+# are told apart well, animals among each other badly, birds worst after cats: they are taken for frogs, deer, airplanes
+# and dogs, by posture and background more than by feathers.
+#
+# The errors the network was surest of, true class → answer (its probability):
 
 # %%
 results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax(test_logits["ResNet-8", SEED]), 18, 6))
@@ -606,7 +659,7 @@ results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax
 # %% [markdown]
 # ## What has it learnt?
 #
-# **Activations.** One test image on its way: the first eight maps behind the first convolution and behind each of the
+# **Activations.** One test image on its way: the first eight maps behind the first batch norm and behind each of the
 # three blocks. The size halves twice, 32, 16, 8 pixels; what begins as edges and patches of colour ends as a few bright
 # places that say *something here matters*.
 
@@ -622,7 +675,7 @@ for name in layer_names:
 
 # %% [markdown]
 # **What each class would like to see.** Start from noise and change the *image* so that the logit of one class grows
-# [3]; notebook 04 explains the two constraints that keep the picture smooth.
+# [3]; notebook 04 explains the two constraints that keep the picture smooth (here it fades towards grey).
 
 # %%
 class_indices = list(range(min(10, train_set.num_classes)))
@@ -632,11 +685,14 @@ results.save_figure(run, "class_ascent", plots.image_grid(
     dreams, [train_set.class_names[label] for label in class_indices], num_columns=5))
 
 # %% [markdown]
-# @@ASCENT@@
+# No bird and no ship is to be seen. There are textures: blue with light streaks for the bird, red and white patches
+# beside dark ones for the automobile, slanting green stripes for the frog, brown dots for dog and horse. So small a
+# network needs no more: it tells the classes apart by colours and textures a few pixels wide, wherever in the image
+# they are.
 #
 # **Where does it look?** *Grad-CAM* [4] weighs the maps of the last block, 8 x 8 places, by how much each raises the
-# logit of the class. A map proves nothing by looking plausible, so the second row repeats it on a network with
-# **random** weights [5]: where the rows agree, the map shows the image, not what was learnt.
+# logit of the class. A map proves nothing by looking plausible, so the second figure repeats it on a network
+# with **random** weights [5]: where the two figures agree, the map shows the image, not what was learnt.
 
 # %%
 last_block = layer_names[-1]
@@ -645,10 +701,12 @@ heat_maps = {"Grad-CAM": explain.grad_cam(first, pictures, last_block, chosen.la
 for name, maps in heat_maps.items():
     figure = plots.heat_maps(chosen.images, maps, [f"{name}, {chosen.class_names[label]}" for label in chosen.labels])
     display(results.save_figure(run, f"map_{name.replace(' ', '_')}", figure))
-print("correlation of the two rows", np.corrcoef(*[maps.ravel() for maps in heat_maps.values()])[0, 1].round(2))
+print("correlation of the two figures", np.corrcoef(*[maps.ravel() for maps in heat_maps.values()])[0, 1].round(2))
 
 # %% [markdown]
-# @@GRADCAM@@
+# The maps lie on the animal or the vehicle, not on the background, and the random network's maps have nothing to do
+# with them (correlation 0.02 in the recorded run): what we see was learnt. With 8 x 8 places the maps are coarse, and
+# each is scaled to its own peak, so they do not say how much evidence there was.
 #
 # ## Results
 #
@@ -743,11 +801,14 @@ def exercise_3(model, images):
 
 
 def check_3(answer):
-    def left_right(images):  # a model whose two logits are the brightness of the left and of the right half
-        return torch.stack([half.mean(dim=(1, 2, 3)) for half in images.chunk(2, dim=3)], dim=1)
+    def left_only(images):  # a model whose logits are ln 9 times the brightness of the left half, and 0
+        left = images.chunk(2, dim=3)[0].mean(dim=(1, 2, 3))
+        return torch.stack([math.log(9) * left, torch.zeros_like(left)], dim=1)
 
-    probabilities = answer(left_right, torch.rand(4, 3, 8, 8))
-    assert torch.allclose(probabilities, torch.full((4, 2), 0.5)), "left and right must come out equal"
+    images = torch.zeros(4, 3, 8, 8)
+    images[..., :4] = 1  # probability 0.9 of the first class, and mirrored 0.5
+    expected = torch.tensor([[0.7, 0.3]]).expand(4, 2)
+    assert torch.allclose(answer(left_only, images), expected), "average the probabilities, not the logits: 0.7, 0.3"
 
 
 runtime.self_check(check_3, exercise_3)
@@ -774,7 +835,14 @@ def solution_3(model, images):
 # %% [markdown]
 # ## Conclusion
 #
-# @@CONCLUSION@@
+# ResNet-8 reaches 81.8 % on CIFAR-10 in nine minutes of training on two CPU cores (mean of two seeds, 0.4 points
+# apart), 16 points more than LeNet with almost as many parameters and the same training. Its skip connections are not
+# what does it, at this depth: without them it is about a point worse. They are what lets the same design grow. At 20
+# and 32 layers they make a difference of 14 points, and the gradients show the reason: with skips every layer receives
+# its share.
+#
+# Next: notebook 05 takes the recipe to pieces on a hundred classes; notebook 13 trains a larger ResNet without any
+# labels; notebook 03 tells this lesson in Keras.
 #
 # ## References
 #

@@ -1,30 +1,20 @@
 """The definitions of notebook 01."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
+import backends
 import definitions
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-ROOT = Path(__file__).resolve().parent.parent
 notebook = definitions.load("01_lenet_mnist_keras")
 
 
-def one_step(path):
-    """Take one step of SGD from the weights in a file; return the loss before it and a weight after it."""
-    with np.load(path) as file:
-        arrays = [file[name] for name in sorted(file.files, key=int)]
-    *weights, images, labels = arrays
+def compiled_model():
+    """What `backends` trains for one step."""
     model = notebook.lenet(10, 0.13, 0.31, max_shift=0)
-    model.set_weights(weights)
     model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    loss = float(model.train_on_batch(images, labels))
-    return [loss, *model.get_layer("convolution2").kernel.numpy().ravel()[:3].tolist()]
+    return model
 
 
 def test_lenet_has_the_parameters_counted_by_hand_and_the_baseline_as_many():
@@ -73,15 +63,4 @@ def test_the_loss_from_the_equation_equals_keras(num_classes):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backends_without_tensorflow_take_the_same_step(backend, tmp_path):
-    generator = np.random.default_rng(0)
-    arrays = [*notebook.lenet(10, 0.13, 0.31, 0).get_weights(),
-              generator.random((16, 28, 28, 1)).astype(np.float32), generator.integers(0, 10, 16)]
-    np.savez(tmp_path / "step.npz", **{str(index): array for index, array in enumerate(arrays)})
-    code = "import sys, test_lenet_keras; print(*test_lenet_keras.one_step(sys.argv[1]))"
-    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "no_tensorflow")))
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": paths}
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "step.npz")], env=environment,
-                          capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = [float(word) for word in done.stdout.split()[-4:]]
-    np.testing.assert_allclose(found, one_step(tmp_path / "step.npz"), rtol=1e-5, atol=1e-6)
+    backends.assert_same_step_without_tensorflow("test_lenet_keras", backend, (28, 28, 1), tmp_path)

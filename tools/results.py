@@ -5,6 +5,7 @@ table of measured runs at the top of each notebook.
 """
 
 import json
+import math
 import re
 import sys
 
@@ -45,12 +46,16 @@ def card(records):
     """Return the table of measured runs for a notebook's first cell."""
     if not records:
         return "No run has been recorded yet."
-    rows = ["| measured | result | minutes | memory | device |", "|---|---|---|---|---|"]
+    rows = ["| measured | result | minutes of training | images per second | memory | device |",
+            "|---|---|---|---|---|---|"]
     for record in records:
-        rows.append(f"| `{record['profile']}` | {results.headline(record)['metric']} | {record['minutes']:.1f} "
+        speed = f"{record['metrics'].get('images_per_second', math.nan):,.0f}".replace("nan", "")
+        rows.append(f"| `{record['profile']}` | {results.headline(record)['metric']} "
+                    f"| {results.training_minutes(record):.1f} | {speed} "
                     f"| {record['peak_memory_mib']} MiB | {record['device']} |")
+    rows += ["", "Minutes are those of the headline training and its baseline; experiments come on top and say theirs."]
     if all(record["device"].startswith("CPU") for record in records):
-        rows += ["", "Minutes and memory on a GPU: pending, no such run has been recorded yet."]
+        rows.append("On a GPU: pending, no such run has been recorded yet.")
     return "\n".join(rows)
 
 
