@@ -444,9 +444,7 @@ for network, changes in NETWORKS.items():
     print(f"{network}: validation accuracy in % by learning rate {accuracies}, chosen {best_rate[network]}")
 
 # %% [markdown]
-# If the best value sits at the end of the list, the list may be too short: extend it in `PROFILES` and run again. In
-# the recorded `laptop` run this is so: ResNet-8 chose 0.2, the largest of three. We tried 0.4 on the side: 0.6 points
-# better after these two epochs, one point worse after the eleven that follow (one seed each), so 0.2 stayed.
+# If the best value sits at the end of the list, the list may be too short: extend it in `PROFILES` and run again.
 #
 # ## Training
 #
@@ -472,12 +470,9 @@ training_minutes = sum(epoch["seconds"] for history in histories.values() for ep
 print(f"ResNet-8: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_per_epoch:,.0f} images per second")
 
 # %% [markdown]
-# Each colour is a network; solid lines are training, dashed ones validation. LeNet gains less than two points in its
-# last two epochs, with a third of the images still wrong. ResNet-8 is ahead from the first epoch and ends about 16
-# points higher. Its validation curve is jagged in the middle, while the learning rate is still high, and smooth at the
-# end, where the schedule brings it to zero: the last three epochs are worth nine points. Validation ends level with
-# training or above it (training is measured on cropped images, which are harder), so there is no sign that either
-# network learns by heart; more epochs, or more filters (see below), can be expected to help.
+# Each colour is a network; solid lines are training, dashed ones validation. The validation curve is jagged while the
+# learning rate is high, and smooth at the end, where the schedule brings it to zero. Training is measured on cropped
+# images, which are harder, so validation may lie above it.
 #
 # ## What is the skip connection for?
 #
@@ -535,27 +530,9 @@ if depth_histories:
 print(f"{(time.perf_counter() - started) / 60:.1f} minutes for this experiment")
 
 # %% [markdown]
-# The numbers of the recorded `laptop` run (10,000 images, 4 epochs; percent of validation images):
-#
-# | layers | with skips | without | difference | gradient first / last layer, with | without |
-# |---|---|---|---|---|---|
-# | 8 | 54.9 | 53.6 | 1.3 | 1.4 | 0.8 |
-# | 20 | 57.9 | 43.8 | 14.1 | 0.9 | 2.4 |
-# | 32 | 51.0 | 37.1 | 13.9 | 1.6 | 10.7 |
-#
-# - **At 8 layers the skips hardly matter**: 1.3 points, from one run each, is less than seeds may differ.
-# - **At 20 and 32 layers they decide**: the same convolutions are 14 points better with them. And it is no matter of
-#   learning images by heart: the plain networks are worse on their *training* images, too. More layers could always
-#   imitate fewer (the additional ones would only have to hand their input on), but training does not find that.
-# - **The gradients are part of the reason.** With skips, all convolutions of all three networks receive gradients of
-#   the same order, 0.02 to 0.1. Without, in the two deeper networks, the gradient grows on its way back, from its
-#   smallest to its largest value about six times at 20 layers and thirty times at 32. (Batch norm keeps the
-#   *activations* at one size, so nothing vanishes here.) One learning rate hardly suits layers that differ by thirty.
-#   It is not the whole reason: a factor of six is little more than that of the 32 layers with skips, four and a half,
-#   and yet the plain network of 20 layers lags 14 points behind.
-# - **More depth needs more training.** With skips, 20 layers came out three points above 8 (one seed each, so this is
-#   not settled), and 32 four points below, with a higher training loss, too: 624 steps are probably too few for them.
-#   The paper takes 64,000.
+# Compare each network with its twin without skips, at 8, 20 and 32 layers: the validation accuracy, the *training* loss
+# (a deeper plain network is not worse because it learns by heart), and how much the gradient changes from the last
+# layer back to the first.
 #
 # ## Hyper-parameters
 #
@@ -582,19 +559,8 @@ for question, arms in found.items():
     display(results.save_figure(run, f"experiment_{question.replace(' ', '_')}", figure))
 
 # %% [markdown]
-# What to see, with the numbers of the recorded `laptop` run (4,000 images, 6 epochs, two seeds; yours may differ by the
-# spread):
-#
-# - **Learning rate.** From 0.01 to 0.1 it is 15 points, the largest difference here. Another 3 from 0.1 to 0.5 are not
-#   much more than the spread of two seeds (1.1 and 2.3).
-# - **Batch size.** 32 reaches 50 %, 64 46 %, 256 36 %: at equal epochs a larger batch takes fewer steps, 90 instead of
-#   750. That is no fault of large batches: they want a larger learning rate or more epochs.
-# - **Filters.** 8, 16, 24 filters: 41, 46, 51 %. Each step up costs time: 24 filters take twice as long as 16.
-# - **Weight decay.** Nothing to see: 46.3, 46.3 and 46.6 %, with a spread of one to two. So short a run cannot tell.
-# - **Augmentation.** The crop *costs* five points here; flip and cutout change less than the spread. A likely reason:
-#   in six passes over the images nothing is learnt by heart yet, and cropped images are harder. Augmentation is meant
-#   for networks that see the same images dozens of times, as in `colab` and `full`. Whether it pays in the eleven
-#   epochs of `laptop` we have not measured.
+# Look for differences larger than the spread. Equal epochs mean fewer steps for a larger batch; and augmentation, which
+# prevents learning by heart, may cost accuracy in a run too short for that.
 #
 # ## The test images, once
 #
@@ -623,12 +589,9 @@ display(evaluate.most_confused(matrix, test_set.class_names, 5))
 results.save_figure(run, "confusion", plots.confusion(matrix, test_set.class_names))
 
 # %% [markdown]
-# The grey diagonal holds the right answers. The darkest field is cats taken for dogs, the next one dogs taken for cats.
-# Cats are found least often (66 %), then birds (69 %), which are taken for frogs, deer, airplanes and dogs.
-# Automobiles, ships and trucks are found in 89 % of cases or more, frogs in 88 %, airplanes in 84 %: what is missed
-# there is mostly called a ship or a bird.
+# The grey diagonal holds the right answers; the darkest fields are the pairs the network confuses most.
 #
-# The errors the network was surest of, true class → answer (its probability):
+# The errors it was surest of, true class → answer (its probability):
 
 # %%
 results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax(test_logits["ResNet-8", SEED]), 18, 6))
@@ -663,10 +626,8 @@ results.save_figure(run, "class_ascent", plots.image_grid(
     dreams, [train_set.class_names[label] for label in class_indices], num_columns=5))
 
 # %% [markdown]
-# No bird and no ship is to be seen. There are textures: upright bands of blue and green for the bird, red patches
-# between black ones for the automobile, slanting green and brown stripes for the frog, rows of dark brown dots for dog
-# and horse. Such textures are enough to raise the logit. That does not mean that the network sees nothing larger:
-# exercise 1 computes how much of the image one number of the last maps depends on.
+# Textures appear, no objects: such textures are enough to raise the logit. That does not mean that the network sees
+# nothing larger: exercise 1 computes how much of the image one number of the last maps depends on.
 #
 # **Where does it look?** *Grad-CAM* [4] weighs the maps of the last block, 8 x 8 places, by how much each raises the
 # logit of the class. A map proves nothing by looking plausible, so the second figure repeats it on a network
@@ -682,11 +643,8 @@ for name, maps in heat_maps.items():
 print("correlation of the two figures", np.corrcoef(*[maps.ravel() for maps in heat_maps.values()])[0, 1].round(2))
 
 # %% [markdown]
-# Most peaks lie on the animal or the vehicle; the horse's lies at the lower edge of its neck, and the ship's map
-# reaches weakly into the sky. Over all six images the random network's maps have nothing to do with these (correlation
-# 0.02 in the recorded run). But compare pair by pair: the airplane's peak is at the same place in both figures, so that
-# map may show no more than the dark shape in the image. A black map says that nothing speaks for the class. With 8 x 8
-# places the maps are coarse, and each is scaled to its own peak, so they do not say how much evidence there was.
+# Compare the two figures pair by pair: where the peaks are at the same place, the map may show no more than the image.
+# A black map says that nothing speaks for the class.
 #
 # ## Results
 #
@@ -819,14 +777,12 @@ def solution_3(model, images):
 # %% [markdown]
 # ## Conclusion
 #
-# ResNet-8 reaches 81.8 % on CIFAR-10 (mean of two seeds, standard deviation 0.4) with four minutes of training a seed
-# on two CPU cores. That is 16 points more than LeNet, which has four fifths of its parameters, the same training and a
-# learning rate of its own. The skip connections are not what does it, at this depth: in a short training ResNet-8 was
-# about a point worse without them. Deeper networks need them: at 20 and 32 layers they make a difference of 14 points,
-# and at 32 the gradients show a reason: without skips some early layers receive twenty times as much as the late ones.
+# What the same lesson in PyTorch (notebook 06) measured on two CPU cores: ResNet-8 ended 16 points ahead of LeNet;
+# taking its skips away cost about a point at 8 layers and 14 points at 20 and 32. A recorded run of this notebook is
+# still to come.
 #
-# Next: notebook 05 takes the recipe to pieces on a hundred classes; notebook 13 trains a larger ResNet without any
-# labels; notebook 03 tells this lesson in Keras.
+# Next: notebook 02 takes the training recipe to pieces on a hundred classes; notebook 14 trains a larger ResNet without
+# any labels; notebook 06 tells this lesson in PyTorch.
 #
 # ## References
 #

@@ -32,7 +32,12 @@
 # | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, torch 2.11) |
 #
 # <!-- measured:begin -->
-# No run has been recorded yet.
+# | measured | result | minutes of training | images per second | memory | device |
+# |---|---|---|---|---|---|
+# | `laptop` | test accuracy 81.83 ± 0.44 (n = 2) | 9.1 | 2,130 | 1944 MiB | CPU, 2 cores (AMD EPYC) |
+#
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
 # **You will learn** to
@@ -654,7 +659,8 @@ results.save_figure(run, "confusion", plots.confusion(matrix, test_set.class_nam
 # Automobiles, ships and trucks are found in 89 % of cases or more, frogs in 88 %, airplanes in 84 %: what is missed
 # there is mostly called a ship or a bird.
 #
-# The errors the network was surest of, true class → answer (its probability):
+# The errors the network was surest of, true class → answer (its probability). In the recorded run the third is a frog
+# which the test set calls a cat: labels are not perfect either.
 
 # %%
 results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax(test_logits["ResNet-8", SEED]), 18, 6))
