@@ -65,11 +65,12 @@ def test_keras_and_torch_compute_the_same_from_the_same_weights():
     torch_vgg = definitions.load("05_vgg16_cifar100_torch").VGG(10, MEAN, STD, width=4).eval()
     keras_vgg = notebook.vgg(10, MEAN, STD, PLAIN, width=4)
     kinds = keras.layers.Conv2D, keras.layers.BatchNormalization, keras.layers.Dense
-    modules = [module for module in torch_vgg.modules() if isinstance(module, (nn.Conv2d, nn.BatchNorm2d, nn.Linear))]
+    norms = nn.BatchNorm1d, nn.BatchNorm2d
+    modules = [module for module in torch_vgg.modules() if isinstance(module, (nn.Conv2d, nn.Linear, *norms))]
     layers = [layer for layer in keras_vgg.layers if isinstance(layer, kinds)]
     for module, layer in zip(modules, layers, strict=True):
         values = [value.detach().numpy() for value in (module.weight, module.bias)]
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, norms):
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
             values += [module.running_mean.numpy(), module.running_var.numpy()]
         values[0] = values[0].T if isinstance(module, nn.Linear) else values[0]
