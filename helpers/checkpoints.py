@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import config, results, runtime
+from helpers import config, provenance, runtime
 
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError)
 
@@ -37,7 +37,7 @@ class CheckpointFolder:
                 highest otherwise) is kept too.
         """
         self.folder, self.best = Path(folder), best
-        self.settings = {**settings, "helpers": results.helpers_hash()}
+        self.settings = {**settings, "helpers": provenance.helpers_hash()}
         self.encode, self.decode = encode, decode
         self.ending, self.suffix = ending, f"-{config.fingerprint(self.settings)}{ending}"
 

@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import hashlib
-import inspect
 import json
 
 PROFILE_NAMES = ("smoke", "laptop", "colab", "full")
@@ -65,15 +64,6 @@ def table(settings):
 def fingerprint(values):
     """Return 8 hexadecimal digits that stand for a JSON-able dict, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def source_hash(*definitions):
-    """Return 8 hexadecimal digits of the source of functions and classes, so that a change in them is noticed."""
-    functions = []
-    for definition in definitions:  # of a class its methods: the source of a class in a notebook cannot be had
-        members = vars(definition).values() if inspect.isclass(definition) else [definition]
-        functions += [member for member in members if inspect.isfunction(member)]
-    return hashlib.sha256("".join(map(inspect.getsource, functions)).encode()).hexdigest()[:8]
 
 
 def _row_type(name, row, num_columns):

@@ -2,23 +2,16 @@
 
 import ast
 import datetime
-import hashlib
 import json
 import math
 import os
-import re
 import sys
 import time
 import warnings
 from pathlib import Path
 
-from helpers import config, runtime
+from helpers import config, provenance, runtime
 from helpers.data.folder import SOURCE as OWN_FOLDER
-
-UNCOUNTED_TAGS = {"parameters", "setup", "profiles", "exercise", "solution"}
-# Of `data` what makes pixels, labels or their order; how they reached this machine changes no result.
-COUNTED_MODULES = re.compile(r"helpers\.((keras|torch)\.(augment|losses|networks|training)"
-                             r"|data\.(imageset|order|pictures|synthetic|tfds_reader|torchvision_reader))")
 
 
 def save(run, settings, metrics, targets=(), data=(), training_minutes=None):
@@ -55,7 +48,7 @@ def save(run, settings, metrics, targets=(), data=(), training_minutes=None):
         "device": run.device,
         "versions": {"python": sys.version.split()[0], **runtime.versions()},
         "commit": runtime.commit(),
-        "code": code_hashes(run.notebook, loaded_modules()),
+        "code": provenance.code_hashes(run.notebook, provenance.loaded_modules()),
         "data": [image_set.describe() for image_set in data],
         "date": datetime.date.today().isoformat(),
     }
@@ -135,35 +128,6 @@ def format_metric(value):
     return f"{value['mean']:.{decimals}f}{spread} (n = {value['n']})"
 
 
-def loaded_modules():
-    """Return the names of the helpers modules in this process that can change a result."""
-    return sorted(name for name in sys.modules if COUNTED_MODULES.fullmatch(name))
-
-
-def code_hashes(notebook, modules, root=runtime.ROOT):
-    """Return name -> 12 hexadecimal digits for a notebook's code cells and for helpers modules.
-
-    Prose, comments, docstrings, blank lines, the cells tagged as in `UNCOUNTED_TAGS` and modules that only draw or
-    report do not count: changing them leaves a result as it was. A file that is not there gives None.
-    """
-    hashes = {notebook: _code_hash(root / "notebooks" / f"{notebook}.py", counted_cells)}
-    return hashes | {name: _code_hash(root / f"{name.replace('.', '/')}.py") for name in modules}
-
-
-def helpers_hash():
-    """Return 8 hexadecimal digits for the code of the helpers in this process that can change a result."""
-    paths = {name: runtime.ROOT / f"{name.replace('.', '/')}.py" for name in loaded_modules()}
-    return config.fingerprint({name: _code_hash(path) for name, path in paths.items()})
-
-
-def counted_cells(text):
-    """Return the code cells of a notebook's `.py` text that make its results, one after the other."""
-    parts = re.split(r"^# %%(.*)$", text, flags=re.MULTILINE)
-    cells = [body for head, body in zip(parts[1::2], parts[2::2])
-             if "[markdown]" not in head and not UNCOUNTED_TAGS & set(re.findall(r'"(\w+)"', head))]
-    return "\n".join(cells)
-
-
 def own_settings(notebook, profile, root=runtime.ROOT):
     """Return the settings of a notebook's own column, read from the table in its `.py`, as a record holds them."""
     tree = ast.parse((root / "notebooks" / f"{notebook}.py").read_text(encoding="utf-8"))
@@ -191,7 +155,7 @@ def faults(record, root=runtime.ROOT):
 def is_stale(record, root=runtime.ROOT):
     """Return True if code that the record ran has changed since."""
     modules = [name for name in record["code"] if name != record["notebook"]]
-    return code_hashes(record["notebook"], modules, root) != record["code"]
+    return provenance.code_hashes(record["notebook"], modules, root) != record["code"]
 
 
 def load_records(folder=runtime.ROOT / "results"):
@@ -221,22 +185,3 @@ def _bound(target):
 
 def _number(value):
     return float(value["mean"] if isinstance(value, dict) else value)
-
-
-def _code_hash(path, counted=str):
-    """Return 12 hexadecimal digits for what `counted` leaves of a file's text, None if the file is not there."""
-    if not path.is_file():
-        return None
-    code = _code_lines(counted(path.read_text(encoding="utf-8")))
-    return hashlib.sha256(code.encode()).hexdigest()[:12]
-
-
-def _code_lines(text):
-    """Return the lines of code without docstrings, comment lines, blank lines and trailing space."""
-    lines = text.splitlines()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False):
-            documentation = node.body[0]
-            lines[documentation.lineno - 1:documentation.end_lineno] = [""] * (
-                documentation.end_lineno - documentation.lineno + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip() and not line.lstrip().startswith("#"))

@@ -120,7 +120,7 @@ from IPython.display import display
 from keras import layers, ops
 from tqdm.auto import tqdm
 
-from helpers import config, data, evaluate, plots, results, runtime
+from helpers import config, data, evaluate, plots, provenance, results, runtime
 from helpers.keras import explain, training
 
 run = runtime.start("01_lenet_mnist_keras", PROFILE, SEED, USE_DRIVE)
@@ -406,7 +406,7 @@ def train(name, options, images, labels, seed):
 
 
 # These two stand for the code and the images in the settings of a checkpoint.
-CODE = config.source_hash(lenet, fully_connected, random_shift, RandomShift, build, train, *OPTIMIZERS.values())
+CODE = provenance.source_hash(lenet, fully_connected, random_shift, RandomShift, build, train, *OPTIMIZERS.values())
 IMAGES = train_set.fingerprint()
 
 # %% [markdown]

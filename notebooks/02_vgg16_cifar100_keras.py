@@ -114,7 +114,7 @@ from IPython.display import display
 from keras import layers, ops
 from tqdm.auto import tqdm
 
-from helpers import config, data, evaluate, experiments, plots, results, runtime
+from helpers import config, data, evaluate, experiments, plots, provenance, results, runtime
 from helpers.data.catalogue import CIFAR100_SUPERCLASSES
 from helpers.keras import augment, explain, training
 
@@ -465,7 +465,7 @@ def train(name, options, images, labels, seed):
 
 
 # These two stand for the code and the images in the settings of a checkpoint.
-CODE = config.source_hash(Augmentation, vgg_block, vgg, lenet, smoothed_cross_entropy, build, Schedule, train)
+CODE = provenance.source_hash(Augmentation, vgg_block, vgg, lenet, smoothed_cross_entropy, build, Schedule, train)
 IMAGES = train_set.fingerprint()
 
 # %% [markdown]

@@ -114,7 +114,7 @@ from IPython.display import display
 from keras import layers, ops
 from tqdm.auto import tqdm
 
-from helpers import config, data, evaluate, experiments, plots, results, runtime
+from helpers import config, data, evaluate, experiments, plots, provenance, results, runtime
 from helpers.keras import augment, explain, training
 
 run = runtime.start("03_resnet8_cifar10_keras", PROFILE, SEED, USE_DRIVE)
@@ -422,7 +422,7 @@ def train(name, options, images, labels, seed):
 
 
 # These two stand for the code and the images in the settings of a checkpoint.
-CODE = config.source_hash(Augmentation, convolution, batch_norm, residual_block, resnet, lenet, build, train)
+CODE = provenance.source_hash(Augmentation, convolution, batch_norm, residual_block, resnet, lenet, build, train)
 IMAGES = train_set.fingerprint()
 
 # %% [markdown]

@@ -122,7 +122,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from helpers import config, data, evaluate, plots, results, runtime
+from helpers import config, data, evaluate, plots, provenance, results, runtime
 from helpers.torch import explain, training
 
 run = runtime.start("04_lenet_mnist_torch", PROFILE, SEED, USE_DRIVE)
@@ -409,7 +409,7 @@ def train(name, options, images, labels, seed):
 
 
 # These two stand for the code and the images in the settings of a checkpoint.
-CODE, IMAGES = config.source_hash(LeNet, FullyConnected, random_shift, build, train), train_set.fingerprint()
+CODE, IMAGES = provenance.source_hash(LeNet, FullyConnected, random_shift, build, train), train_set.fingerprint()
 
 # %% [markdown]
 # ## Choosing the learning rate, for both networks

@@ -121,7 +121,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from helpers import config, data, evaluate, experiments, plots, results, runtime
+from helpers import config, data, evaluate, experiments, plots, provenance, results, runtime
 from helpers.data.catalogue import CIFAR100_SUPERCLASSES
 from helpers.torch import augment, explain, training
 
@@ -480,7 +480,7 @@ def train(name, options, images, labels, seed):
 
 
 # These two stand for the code and the images in the settings of a checkpoint.
-CODE = config.source_hash(vgg_block, Normalise, VGG, LeNet, augmented, build, learning_rate_factor, train)
+CODE = provenance.source_hash(vgg_block, Normalise, VGG, LeNet, augmented, build, learning_rate_factor, train)
 IMAGES = train_set.fingerprint()
 
 # %% [markdown]

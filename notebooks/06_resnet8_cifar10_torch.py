@@ -123,7 +123,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from helpers import config, data, evaluate, experiments, plots, results, runtime
+from helpers import config, data, evaluate, experiments, plots, provenance, results, runtime
 from helpers.torch import augment, explain, training
 
 run = runtime.start("06_resnet8_cifar10_torch", PROFILE, SEED, USE_DRIVE)
@@ -458,7 +458,7 @@ def train(name, options, images, labels, seed):
 
 
 # These two stand for the code and the images in the settings of a checkpoint.
-CODE = config.source_hash(Normalise, ResidualBlock, ResNet, LeNet, augmented, build, learning_rate_factor, train)
+CODE = provenance.source_hash(Normalise, ResidualBlock, ResNet, LeNet, augmented, build, learning_rate_factor, train)
 IMAGES = train_set.fingerprint()
 
 # %% [markdown]

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from helpers import config, results, runtime
+from helpers import config, provenance, results, runtime
 from tools import results as make_results
 
 PROFILES = {"profile": ("laptop", "full"), "num_epochs": (3, 9)}
@@ -34,7 +34,7 @@ def make_record(root, **changes):
               "targets": [{"metric": "test_accuracy", "at_least": 99.0, "value": 99.1, "met": True}],
               "data": [{"name": "mnist", "source": "the published files"}], "minutes": 1.5, "peak_memory_mib": 700,
               "device": "CPU, 2 cores", "date": "2026-11-22",
-              "code": results.code_hashes("04_lesson", [], root), **changes}
+              "code": provenance.code_hashes("04_lesson", [], root), **changes}
     return record
 
 
@@ -94,15 +94,6 @@ def test_the_table_marks_a_stale_record_and_an_unmet_target(project):
 def test_committed_records_stand():
     for record in results.load_records():
         assert results.faults(record) == [], record["notebook"]
-
-
-def test_the_code_of_a_run_names_what_can_change_it_and_not_what_draws():
-    import helpers.torch.training  # noqa: F401
-    from helpers import data, plots  # noqa: F401
-
-    modules = results.loaded_modules()
-    assert "helpers.torch.training" in modules and "helpers.data.imageset" in modules
-    assert not [name for name in modules if "plots" in name or "explain" in name or "catalogue" in name]
 
 
 def test_make_results_takes_in_runs_with_the_notebooks_own_settings_only(project):
