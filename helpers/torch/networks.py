@@ -1,0 +1,89 @@
+"""Networks that several notebooks share: residual encoders and projection heads."""
+
+from torch import nn
+from torch.nn import functional
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions, or a bottleneck of 1 x 1, 3 x 3, 1 x 1, and a shortcut around them."""
+
+    def __init__(self, in_channels, channels, stride, bottleneck):
+        super().__init__()
+        out_channels = 4 * channels if bottleneck else channels
+        kernel_sizes = (1, 3, 1) if bottleneck else (3, 3)
+        widths = [in_channels, *[channels] * (len(kernel_sizes) - 1), out_channels]
+        self.layers = nn.Sequential()
+        for i, kernel_size in enumerate(kernel_sizes):
+            strides = stride if i == len(kernel_sizes) - 2 else 1  # the 3 x 3 one in a bottleneck, as in "v1.5"
+            self.layers.append(_convolution(widths[i], widths[i + 1], kernel_size, strides))
+            self.layers.append(nn.BatchNorm2d(widths[i + 1]))
+            self.layers.append(nn.ReLU())
+        del self.layers[-1]  # the last ReLU comes behind the sum
+        nn.init.zeros_(self.layers[-1].weight)  # the block starts as its shortcut
+        self.shortcut = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            projection = _convolution(in_channels, out_channels, 1, stride)
+            self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(out_channels))
+
+    def forward(self, x):
+        return functional.relu(self.shortcut(x) + self.layers(x))
+
+
+class ResNet(nn.Module):
+    """Residual encoder (He et al. 2015, arXiv 1512.03385), without a classifier: images in, features out.
+
+    The stages are the modules `stage1`, `stage2`, ...; `num_features` is the length of the result.
+    """
+
+    def __init__(self, blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False):
+        """Build the encoder.
+
+        Args:
+            blocks: how many residual blocks each stage has. (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) ResNet-34, or
+                ResNet-50 with `bottleneck`.
+            width: channels of the first stage; each further stage doubles them and halves height and width.
+            bottleneck: True for blocks of three convolutions, whose output has four times as many channels.
+            small_images: True for the stem of CIFAR (3 x 3, stride 1, no pooling) instead of ImageNet's.
+        """
+        super().__init__()
+        if small_images:
+            self.stem = nn.Sequential(_convolution(3, width, 3, 1), nn.BatchNorm2d(width), nn.ReLU())
+        else:
+            self.stem = nn.Sequential(_convolution(3, width, 7, 2), nn.BatchNorm2d(width), nn.ReLU(),
+                                      nn.MaxPool2d(3, 2, padding=1))
+        self.num_features = width
+        for i, num_blocks in enumerate(blocks):
+            stage = nn.Sequential()
+            for j in range(num_blocks):
+                stride = 2 if i > 0 and j == 0 else 1
+                stage.append(ResidualBlock(self.num_features, width * 2 ** i, stride, bottleneck))
+                self.num_features = width * 2 ** i * (4 if bottleneck else 1)
+            self.add_module(f"stage{i + 1}", stage)
+
+    def forward(self, images):
+        """Return features `(N, num_features)` of float images `(N, 3, H, W)`."""
+        x = images
+        for stage in self.children():
+            x = stage(x)
+        return x.mean((2, 3))
+
+
+def projection_head(num_features, hidden_features, num_outputs, num_layers=2):
+    """Return the head of SimCLR (arXiv 2002.05709) or, with three layers, of SimCLRv2 (arXiv 2006.10029).
+
+    Linear layers without bias, batch norm and ReLU behind each but the last; behind the last batch norm alone.
+    """
+    head = nn.Sequential()
+    for i in range(num_layers):
+        out_features = num_outputs if i == num_layers - 1 else hidden_features
+        head.append(nn.Linear(num_features, out_features, bias=False))
+        head.append(nn.BatchNorm1d(out_features))
+        head.append(nn.ReLU())
+        num_features = out_features
+    return head[:-1]
+
+
+def _convolution(in_channels, out_channels, kernel_size, stride):
+    convolution = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    return convolution
