@@ -506,3 +506,50 @@ def mean_and_spread(values):
         raise ValueError(f"values must be a non-empty list of finite numbers, got {values.tolist()}.")
     sd = float(values.std(ddof=1)) if len(values) > 1 else None
     return {"mean": float(values.mean()), "sd": sd, "n": len(values)}
+
+
+def alignment(view_a, view_b):
+    """Mean squared distance between the two views of an image on the unit sphere (Wang & Isola 2020, arXiv 2005.10242).
+
+    Args:
+        view_a: float `(N, D)`; need not be normalised.
+        view_b: float `(N, D)`, row i is the other view of row i in `view_a`.
+
+    Returns:
+        float in [0, 4]; 0 if the views agree, 2 if they are as far apart as unrelated directions.
+    """
+    return float(np.mean(np.sum((_unit(_rows(view_a, "view_a")) - _unit(_rows(view_b, "view_b"))) ** 2, axis=1)))
+
+
+def uniformity(features, t=2.0):
+    """How evenly features cover the unit sphere: log of the mean of exp(-t d^2) over all pairs (Wang & Isola 2020).
+
+    Args:
+        features: float `(N, D)`, at most some thousand rows; need not be normalised.
+        t: positive float; the paper's 2.
+
+    Returns:
+        float, at most 0, which is complete collapse; for t = 2 spread-out features come near -4.
+    """
+    rows = _unit(_rows(features, "features"))
+    distances = 2 - 2 * (rows @ rows.T)[np.triu_indices(len(rows), 1)]
+    return float(np.log(np.mean(np.exp(-t * distances))))
+
+
+def effective_rank(features):
+    """In how many directions features vary: exp of the entropy of their singular values (Roy & Vetterli 2007).
+
+    Also known as RankMe (Garrido et al. 2023, arXiv 2210.02885), there without taking out the mean.
+
+    Args:
+        features: float `(N, D)`.
+
+    Returns:
+        float from 1, all on one line, to min(N - 1, D); 0 if all rows are equal.
+    """
+    rows = _rows(features, "features")
+    values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False).astype(np.float64)
+    if values[0] < 1e-6 * max(1.0, float(np.abs(rows).max())):
+        return 0.0
+    shares = values[values > 0] / values.sum()
+    return float(np.exp(-np.sum(shares * np.log(shares))))

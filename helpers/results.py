@@ -53,6 +53,8 @@ def save(run, settings, metrics, targets=(), data=(), training_minutes=None):
         "date": datetime.date.today().isoformat(),
     }
     runtime.say("\n".join(["", *summary(record)]))
+    if not runtime.is_first_process():
+        return record
     run.folder.mkdir(parents=True, exist_ok=True)
     partial = run.folder / "record.json.part"
     partial.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -64,6 +66,8 @@ def save(run, settings, metrics, targets=(), data=(), training_minutes=None):
 def save_figure(run, name, figure):
     """Keep a figure as `figures/<name>.png` in the run's folder, and return it; a full disk is a warning."""
     folder = run.folder / "figures"
+    if not runtime.is_first_process():
+        return figure
     try:
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")

@@ -70,9 +70,15 @@ def start(notebook, profile, seed, use_drive=False):
     return Run(notebook, profile, seed, folder, device, time.time())
 
 
+def is_first_process():
+    """Return False in all processes but the first of `accelerate launch` or `torchrun`: these leave no files."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def say(message):
-    """Print one line at once (the only voice of the helpers beside `results`)."""
-    print(message, flush=True)
+    """Print one line at once (the only voice of the helpers beside `results`), in the first process only."""
+    if is_first_process():
+        print(message, flush=True)
 
 
 def self_check(check, answer):

@@ -11,6 +11,8 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from helpers import runtime
+
 
 class TensorBoard:
     """The curves of one training, and its row in the HParams table; a full disk costs the log, not the run."""
@@ -18,6 +20,8 @@ class TensorBoard:
     def __init__(self, folder, next_epoch=1):
         """Open a log in `folder`; TensorBoard hides what an interrupted run logged there at `next_epoch` and later."""
         self.writer = None
+        if not runtime.is_first_process():
+            return
         with self._reported():
             Path(folder).mkdir(parents=True, exist_ok=True)
             name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"

@@ -223,3 +223,26 @@ HALF, FEATURES = np.full((2, 2), 0.5), np.eye(4)
 def test_bad_input_is_refused_with_what_to_do(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_alignment_and_uniformity_know_their_extremes():
+    generator = np.random.default_rng(0)
+    spread = generator.normal(size=(1000, 64))
+    assert evaluate.alignment(spread, 5 * spread) < 1e-12
+    assert abs(evaluate.alignment(spread, generator.normal(size=(1000, 64))) - 2) < 0.05
+    assert abs(evaluate.alignment(spread, -spread) - 4) < 1e-12
+    assert abs(evaluate.uniformity(np.ones((50, 8)))) < 1e-12
+    assert -4 < evaluate.uniformity(spread) < -3.8  # exp(-4 (1 - cosine)), cosines near 0 with variance 1 / 64
+    pairs = [np.exp(-2 * np.sum((a - b) ** 2)) for i, a in enumerate(evaluate._unit(spread[:20]))
+             for b in evaluate._unit(spread[:20])[i + 1:]]
+    assert math.isclose(evaluate.uniformity(spread[:20]), math.log(np.mean(pairs)), rel_tol=1e-9)
+
+
+def test_the_effective_rank_counts_directions():
+    generator = np.random.default_rng(0)
+    basis = np.linalg.qr(generator.normal(size=(32, 5)))[0]
+    centred = generator.normal(size=(100, 5))
+    centred = np.linalg.qr(centred - centred.mean(axis=0))[0]
+    assert math.isclose(evaluate.effective_rank(centred @ basis.T), 5, abs_tol=1e-6)
+    assert evaluate.effective_rank(np.full((10, 4), 3.0)) == 0
+    assert math.isclose(evaluate.effective_rank(generator.normal(size=(50, 1)) * np.ones((1, 8))), 1, abs_tol=1e-6)

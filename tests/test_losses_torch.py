@@ -1,6 +1,10 @@
 """Losses of the torch room, against double loops in float64, closed forms, symmetries and each other."""
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -192,3 +196,12 @@ def test_half_precision_zeros_and_tiny_temperatures_stay_finite(dtype, count):
 def test_wrong_input_is_an_error_that_says_what_is_wanted(call):
     with pytest.raises(ValueError, match=r"must|at least"):
         call(torch.ones(3, 4))
+
+
+def test_two_processes_have_the_loss_and_the_gradients_of_one():
+    tests = Path(__file__).resolve().parent
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+               str(tests / "two_processes.py")]
+    run = subprocess.run(command, cwd=tests.parent, capture_output=True, text=True, timeout=300,
+                         env={**os.environ, "PYTHONPATH": str(tests.parent), "OMP_NUM_THREADS": "1"})
+    assert "3 losses agree on 2 processes" in run.stdout, run.stderr[-3000:]

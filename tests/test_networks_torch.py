@@ -43,3 +43,14 @@ def test_a_projection_head_has_as_many_layers_as_asked_for():
         (32, 16), (32, 32), (8, 32)]
     output = head(torch.rand(64, 16))
     assert output.shape == (64, 8) and output.mean(0).abs().max() < 1e-5
+
+
+def test_the_hash_of_the_weights_notices_a_parameter_and_a_running_mean():
+    encoder = networks.ResNet((1,), width=4, small_images=True)
+    before = networks.weights_hash(encoder)
+    assert networks.weights_hash(encoder) == before
+    encoder(torch.rand(4, 3, 8, 8))  # in training mode: batch norm moves its statistics
+    moved = networks.weights_hash(encoder)
+    assert moved != before
+    encoder.stage1[0].layers[0].weight.data[0, 0, 0, 0] += 1e-3
+    assert networks.weights_hash(encoder) != moved

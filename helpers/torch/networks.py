@@ -1,5 +1,7 @@
 """Networks that several notebooks share: residual encoders and projection heads."""
 
+import hashlib
+
 from torch import nn
 from torch.nn import functional
 
@@ -81,6 +83,14 @@ def projection_head(num_features, hidden_features, num_outputs, num_layers=2):
         head.append(nn.ReLU())
         num_features = out_features
     return head[:-1]
+
+
+def weights_hash(module):
+    """Return 16 hexadecimal digits of SHA-256 over all parameters and buffers: equal before and after if frozen."""
+    digest = hashlib.sha256()
+    for name, values in module.state_dict().items():
+        digest.update(name.encode() + values.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _convolution(in_channels, out_channels, kernel_size, stride):
