@@ -2,7 +2,7 @@
 #
 #   make run [NB=04] [PROFILE=smoke] [SEED=1] [OVERRIDES='{"num_epochs": 2}'] [DATA=folder]
 #   make test   make test-latest   make lab   make bench   make notebooks [REPOSITORY=owner/name]
-#   make pull NB=04   make results   make clean
+#   make pull NB=04   make report [PROFILE=laptop]   make results   make clean
 
 PROFILE ?= smoke
 VENV := .venv
@@ -11,7 +11,7 @@ ARGUMENTS = $(NB) --profile $(PROFILE) $(if $(SEED),--seed $(SEED)) $(if $(OVERR
 	$(if $(DATA),--data '$(DATA)')
 SMOKE = NB_PROFILE=smoke NB_OUTPUT_DIR=$(CURDIR)/build/test
 
-.PHONY: run test check test-latest lab bench notebooks pull results clean
+.PHONY: run test check test-latest lab bench notebooks pull report results clean
 .DEFAULT_GOAL := run
 
 $(VENV)/.ready: requirements.txt constraints-colab.txt tools/setup.sh
@@ -42,14 +42,21 @@ check:
 lab: $(VENV)/.ready
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-bench: $(VENV)/.ready
-	for file in tests/benchmarks/bench_*.py; do PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+build/peers/.ready: tests/benchmarks/requirements.txt | $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/peers --upgrade -r $<
+	touch $@
+
+bench: $(VENV)/.ready build/peers/.ready
+	for file in tests/benchmarks/bench_*.py; do PYTHONPATH=.:build/peers $(BIN)/python $$file || exit 1; done
 
 notebooks: $(VENV)/.ready
 	$(BIN)/python -m tools.notebooks write $(if $(REPOSITORY),--repository $(REPOSITORY))
 
 pull: $(VENV)/.ready
 	$(BIN)/python -m tools.notebooks pull "$(NB)"
+
+report: $(VENV)/.ready
+	$(BIN)/python -m tools.report --profile $(PROFILE)
 
 results: $(VENV)/.ready
 	$(BIN)/python -m tools.results
