@@ -56,7 +56,7 @@ pull: $(VENV)/.ready
 	$(BIN)/python -m tools.notebooks pull "$(NB)"
 
 report: $(VENV)/.ready
-	$(BIN)/python -m tools.report --profile $(PROFILE)
+	$(BIN)/python -m tools.report --profile $(if $(filter file,$(origin PROFILE)),laptop,$(PROFILE))
 
 results: $(VENV)/.ready
 	$(BIN)/python -m tools.results

@@ -518,7 +518,10 @@ def alignment(view_a, view_b):
     Returns:
         float in [0, 4]; 0 if the views agree, 2 if they are as far apart as unrelated directions.
     """
-    return float(np.mean(np.sum((_unit(_rows(view_a, "view_a")) - _unit(_rows(view_b, "view_b"))) ** 2, axis=1)))
+    a, b = _rows(view_a, "view_a").astype(np.float64), _rows(view_b, "view_b").astype(np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"view_a and view_b must have one shape, got {a.shape} and {b.shape}.")
+    return float(np.mean(np.sum((_unit(a) - _unit(b)) ** 2, axis=1)))
 
 
 def uniformity(features, t=2.0):
@@ -531,7 +534,9 @@ def uniformity(features, t=2.0):
     Returns:
         float, at most 0, which is complete collapse; for t = 2 spread-out features come near -4.
     """
-    rows = _unit(_rows(features, "features"))
+    rows = _unit(_rows(features, "features").astype(np.float64))
+    if len(rows) < 2:
+        raise ValueError("features must have at least 2 rows, for uniformity is about pairs; got 1.")
     distances = 2 - 2 * (rows @ rows.T)[np.triu_indices(len(rows), 1)]
     return float(np.log(np.mean(np.exp(-t * distances))))
 
@@ -547,9 +552,9 @@ def effective_rank(features):
     Returns:
         float from 1, all on one line, to min(N - 1, D); 0 if all rows are equal.
     """
-    rows = _rows(features, "features")
-    values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False).astype(np.float64)
-    if values[0] < 1e-6 * max(1.0, float(np.abs(rows).max())):
+    rows = _rows(features, "features").astype(np.float64)
+    values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
+    if values[0] <= 1e-6 * np.abs(rows).max():
         return 0.0
     shares = values[values > 0] / values.sum()
     return float(np.exp(-np.sum(shares * np.log(shares))))

@@ -32,7 +32,7 @@ def code_hashes(notebook, modules, root=runtime.ROOT):
     code = None if text is None else _code_lines(counted_cells(text))
     libraries = {name: _module_text(name, root) for name in modules if LIBRARIES.fullmatch(name)}
     used = _reached(libraries, code or "")
-    counted = {name: used.get(name) or _module_code(name, root) for name in modules}
+    counted = {name: used[name] if libraries.get(name) else _module_code(name, root) for name in modules}
     return {notebook: _digest(code)} | {name: _digest(text) for name, text in counted.items()}
 
 

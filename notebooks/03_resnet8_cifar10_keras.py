@@ -32,7 +32,12 @@
 # | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13, TensorFlow 2.20) |
 #
 # <!-- measured:begin -->
-# No run has been recorded yet.
+# | measured | result | minutes of training | images per second | memory | device |
+# |---|---|---|---|---|---|
+# | `laptop` | test accuracy 82.20 (n = 1) | 6.7 | 1,466 | 2814 MiB | CPU, 2 cores (AMD EPYC) |
+#
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
 # **You will learn** to
@@ -133,7 +138,7 @@ PROFILES = {
     "profile": ("smoke", "laptop", "colab", "full"),
     "stand_in": (True, False, False, False),  # drawn stripes instead of CIFAR-10
     "validation_fraction": (0.1, 0.1, 0.1, 0.1),  # of the training images, to choose by
-    "num_seeds": (1, 2, 3, 3),  # headline runs that differ in the seed only
+    "num_seeds": (1, 1, 3, 3),  # headline runs that differ in the seed only
     "num_epochs": (6, 11, 80, 300),
     "num_filters": (16, 16, 16, 16),  # of the first stage
     "batch_size": (32, 64, 128, 128),  # images

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 HELPERS = Path(__file__).resolve().parent.parent / "helpers"
-ONLY_TORCH = {"tensors"}  # Keras cuts its batches out of the ImageSet's own arrays
+ONLY_TORCH = {
+    "tensors",  # Keras cuts its batches out of the ImageSet's own arrays
+    "gather",  # Keras' losses see one device's batch
+    "fused_crop_and_color",
+}
 FILES = sorted({path.name for room in ("keras", "torch") for path in (HELPERS / room).glob("[a-z]*.py")})
 
 

@@ -10,7 +10,6 @@ does: `random_resized_crop` and `resized_crop`, `random_color_jitter` and `adjus
 `gaussian_blur`.
 """
 
-import itertools
 import math
 
 import keras
@@ -136,8 +135,7 @@ def random_color_jitter(images, brightness=0.4, contrast=0.4, saturation=0.4, hu
     factors = ops.stack([_uniform(images, (), max(0.0, 1 - strength), 1 + strength, generator)
                          for strength in (brightness, contrast, saturation)], axis=1)
     hues = _uniform(images, (), -hue, hue, generator)
-    orders = ops.convert_to_tensor(list(itertools.permutations(range(4))), dtype="int32")
-    order = ops.take(orders, keras.random.randint((ops.shape(images)[0],), 0, 24, seed=generator), axis=0)
+    order = ops.argsort(_uniform(images, (4,), 0, 1, generator), axis=1)
     changed = _uniform(images, (), 0, 1, generator) < probability
     return adjust_colors(images, ops.where(changed[:, None], factors, 1.0), ops.where(changed, hues, 0.0), order)
 
@@ -156,10 +154,11 @@ def adjust_colors(images, factors, hues, order):
     """
     # The hue, which costs most, is turned once for all images: between two rounds of the other three operations. Those
     # that come before the hue take place in the first round, the others in the second.
+    images, factors, hues = (ops.cast(values, "float32") for values in (images, factors, hues))
     rank = ops.arange(3, dtype="int32")
-    before_hue = rank < ops.cast(ops.argmax(ops.equal(order, 3), axis=1), "int32")[:, None]
+    before_hue = rank < ops.cast(ops.argmax(ops.cast(ops.equal(order, 3), "int32"), axis=1), "int32")[:, None]
     blends = ops.take_along_axis(order, rank + ops.cast(ops.logical_not(before_hue), "int32"), axis=1)
-    factors = ops.take_along_axis(ops.cast(factors, images.dtype), blends, axis=1)
+    factors = ops.take_along_axis(factors, blends, axis=1)
     images = _blends(images, ops.where(before_hue, factors, 1.0), blends)
     return _blends(_turn_hue(images, hues), ops.where(before_hue, 1.0, factors), blends)
 
@@ -199,7 +198,8 @@ def gaussian_blur(images, sigmas, kernel_size):
         float `(N, H, W, C)`.
     """
     offsets = ops.arange(kernel_size, dtype="int32") - kernel_size // 2
-    weights = ops.softmax(-0.5 * ops.square(ops.cast(offsets, "float32") / sigmas[:, None]), axis=1)  # (N, K)
+    widths = ops.cast(offsets, "float32") / ops.cast(sigmas, "float32")[:, None]
+    weights = ops.softmax(-0.5 * ops.square(widths), axis=1)  # (N, K)
 
     def matrices(length):  # (N, length, length): row i holds the weights of the pixels that make pixel i
         places = ops.arange(length, dtype="int32")[:, None] + offsets
@@ -249,7 +249,7 @@ def _crop_boxes(images, scale, ratio, generator):
     shape = ops.exp(_uniform(images, (10,), math.log(ratio[0]), math.log(ratio[1]), generator))
     widths, heights = ops.round(ops.sqrt(area * shape)), ops.round(ops.sqrt(area / shape))
     fits = (widths >= 1) & (widths <= width) & (heights >= 1) & (heights <= height)
-    first = ops.argmax(fits, axis=1)[:, None]
+    first = ops.argmax(ops.cast(fits, "int32"), axis=1)[:, None]
     widths, heights = (ops.take_along_axis(sizes, first, axis=1)[:, 0] for sizes in (widths, heights))
     top = ops.floor(_uniform(images, (), 0, 1, generator) * (height - heights + 1))
     left = ops.floor(_uniform(images, (), 0, 1, generator) * (width - widths + 1))

@@ -7,32 +7,28 @@ import numpy as np
 from keras import layers, ops
 
 
-def resnet(image_shape, blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False, fixed_padding=False):
+def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False):
     """Return a residual encoder (He et al. 2015, arXiv 1512.03385), without a classifier: images in, features out.
 
-    The outputs of the stages are the layers `stage1`, `stage2`, ...
+    The outputs of the stages are the layers `stage1`, `stage2`, ... Strided convolutions pad both sides alike, as
+    PyTorch's and SimCLR's published networks do, where Keras' "same" pads one side only.
 
     Args:
-        image_shape: `(H, W, C)`.
         blocks: how many residual blocks each stage has. (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) ResNet-34, or
             ResNet-50 with `bottleneck`.
         width: channels of the first stage; each further stage doubles them and halves height and width.
         bottleneck: True for blocks of three convolutions, whose output has four times as many channels.
         small_images: True for the stem of CIFAR (3 x 3, stride 1, no pooling) instead of ImageNet's.
-        fixed_padding: True pads strided convolutions as SimCLR's published networks do, the same on both sides but for
-            the odd pixel; False pads as Keras does with "same", which depends on the image's size.
 
     Returns:
-        keras.Model, float `(N, H, W, C)` -> float `(N, num_features)`.
+        keras.Model, float `(N, H, W, 3)` -> float `(N, num_features)`.
     """
     def convolution(x, filters, kernel_size, strides, name):
-        padding = "same"
-        if fixed_padding and strides > 1:
-            before = (kernel_size - 1) // 2
-            x = layers.ZeroPadding2D(((before, kernel_size - 1 - before),) * 2, name=f"{name}_padding")(x)
-            padding = "valid"
-        return layers.Conv2D(filters, kernel_size, strides, padding, use_bias=False, name=name, kernel_initializer=(
-            keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")))(x)
+        if strides > 1 and kernel_size > 1:
+            x = layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_padding")(x)
+        return layers.Conv2D(filters, kernel_size, strides, "valid" if strides > 1 else "same", use_bias=False,
+                             name=name, kernel_initializer=keras.initializers.VarianceScaling(
+                                 2.0, mode="fan_out", distribution="untruncated_normal"))(x)
 
     def norm(x, name, gamma="ones"):
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=name)(x)
@@ -50,7 +46,7 @@ def resnet(image_shape, blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_i
             x = layers.ReLU(name=f"{name}_relu{i}")(x) if i < len(plan) else x
         return layers.ReLU(name=name)(layers.Add(name=f"{name}_sum")([shortcut, x]))
 
-    inputs = keras.Input(image_shape)
+    inputs = keras.Input((None, None, 3))
     x = convolution(inputs, width, 3 if small_images else 7, 1 if small_images else 2, "stem_convolution")
     x = layers.ReLU(name="stem")(norm(x, "stem_norm"))
     if not small_images:

@@ -1,14 +1,14 @@
 """Augmentation of a whole batch on its device, every image with random numbers of its own.
 
 `generator` is a torch.Generator on the images' device; None takes the default one, which `runtime.seed_everything`
-seeds and `training.Checkpoint` saves. Images given to the operations on colours are RGB.
+seeds and `training.Checkpoint` saves. Images given to the operations on colours are RGB. Call them outside of autocast,
+which would crop and blur in half precision.
 
 What torchvision's `v2` has under the same name means the same there; but called on a batch, v2 draws once for all
 images. The functions that draw come in pairs with one that is told: `random_resized_crop` and `resized_crop`,
 `random_color_jitter` and `adjust_colors`, `random_gaussian_blur` and `gaussian_blur`.
 """
 
-import itertools
 import math
 
 import torch
@@ -242,6 +242,11 @@ def fused_crop_and_color(images, size=None, scale=(0.2, 1.0), ratio=(3 / 4, 4 / 
     return colored.clamp_(0, 1).view_as(warped)
 
 
+def _constant(values, device):
+    """A small tensor, copied without waiting for what the device is doing."""
+    return torch.tensor(values).to(device, non_blocking=True)
+
+
 def _uniform(images, shape, low, high, generator):
     """Random numbers `(N, *shape)` between `low` and `high`."""
     return low + (high - low) * torch.rand(len(images), *shape, generator=generator, device=images.device)
@@ -269,16 +274,16 @@ def _crop_boxes(images, scale, ratio, generator):
     top = (_uniform(images, (), 0, 1, generator) * (height - heights + 1)).floor()
     left = (_uniform(images, (), 0, 1, generator) * (width - widths + 1)).floor()
     most_height, most_width = min(height, round(width / ratio[0])), min(width, round(height * ratio[1]))
-    middle = images.new_tensor([(height - most_height) // 2, (width - most_width) // 2, most_height, most_width])
-    return torch.where(fits.any(1, keepdim=True), torch.stack([top, left, heights, widths], 1), middle)
+    middle = [(height - most_height) // 2, (width - most_width) // 2, most_height, most_width]
+    drawn = torch.stack([top, left, heights, widths], 1)
+    return torch.where(fits.any(1, keepdim=True), drawn, _constant(middle, images.device))
 
 
 def _resize_weights(start, length, old_size, new_size):
     """`(N, new_size, old_size)`: how much of each old pixel goes into each new one, along one axis of a crop."""
-    device = start.device
     step = length / new_size
-    centre = start[:, None] + (torch.arange(new_size, device=device) + 0.5) * step[:, None] - 0.5
-    places = torch.arange(old_size, device=device)
+    centre = start[:, None] + (torch.arange(new_size, device=start.device) + 0.5) * step[:, None] - 0.5
+    places = torch.arange(old_size, device=start.device)
     distance = (centre[:, :, None] - places).abs() / step.clamp(min=1)[:, None, None]
     inside = (places >= start[:, None]) & (places < (start + length)[:, None])
     weights = (1 - distance).clamp_(min=0) * inside[:, None]
@@ -297,8 +302,7 @@ def _jitter(images, strengths, hue, probability, generator):
     factors = torch.stack([_uniform(images, (), max(0.0, 1 - strength), 1 + strength, generator)
                            for strength in strengths], 1)
     hues = _uniform(images, (), -hue, hue, generator)
-    orders = torch.tensor(list(itertools.permutations(range(4))), device=images.device)
-    order = orders[torch.randint(24, (len(images),), generator=generator, device=images.device)]
+    order = _uniform(images, (4,), 0, 1, generator).argsort(1)
     changed = _drawn(images, probability, generator).view(-1)
     return torch.where(changed[:, None], factors, 1), torch.where(changed, hues, 0), order
 
@@ -321,7 +325,7 @@ def _turn_hue(images, hues):
     sixth = torch.where(value == red, (green - blue) / divisor,
                         torch.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor))
     sixth = sixth + 6 * hues[:, None, None]
-    corners = torch.tensor([5.0, 3.0, 1.0], device=images.device)[:, None, None]
+    corners = torch.arange(5, 0, -2, device=images.device)[:, None, None]
     place = (sixth[:, None] + corners).remainder(6)
     return value[:, None] - chroma[:, None] * torch.minimum(place, 4 - place).clamp_(0, 1)
 
@@ -344,11 +348,10 @@ def _warp(images, boxes, mirrored, size):
 
 def _color_matrix(mean_color, factors, hues, order, gray):
     """Matrix `(N, 3, 3)` and shift `(N, 3)` that do to a colour what the operations do in their order, but clip."""
-    identity = torch.eye(3, device=factors.device)
-    weights = torch.tensor(GRAY, device=factors.device)
+    identity, weights = torch.eye(3, device=factors.device), _constant(GRAY, factors.device)
     to_gray = weights.expand(3, 3)
-    to_yiq = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]],
-                          device=factors.device)
+    to_yiq = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+    to_yiq, from_yiq = (each.to(factors.device, non_blocking=True) for each in (to_yiq, torch.linalg.inv(to_yiq)))
     angle = 2 * math.pi * hues
     turn = torch.zeros(len(factors), 3, 3, device=factors.device)
     turn[:, 0, 0] = 1
@@ -356,8 +359,7 @@ def _color_matrix(mean_color, factors, hues, order, gray):
     turn[:, 1, 2], turn[:, 2, 1] = angle.sin(), -angle.sin()
     brightness, contrast, saturation = factors.T[:, :, None, None]
     operations = torch.stack([brightness * identity, contrast * identity,
-                              torch.lerp(to_gray.expand_as(turn), identity.expand_as(turn), saturation),
-                              torch.linalg.inv(to_yiq) @ turn @ to_yiq], 1)
+                              torch.lerp(to_gray, identity, saturation), from_yiq @ turn @ to_yiq], 1)
     matrix, shift = identity.expand_as(turn), torch.zeros_like(mean_color)
     for which in order.T:
         operation = operations[torch.arange(len(which), device=which.device), which]

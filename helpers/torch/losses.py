@@ -29,7 +29,7 @@ def nt_xent(view_a, view_b, temperature=0.5):
     Raises:
         ValueError: `temperature` is not positive, the shapes differ or are not `(N, D)`, or N is 1.
     """
-    _check_views(view_a, view_b)
+    _check_pair(view_a, view_b)
     if len(view_a) < 2:
         raise ValueError("NT-Xent compares with other images, so it takes at least 2 rows; got 1.")
     with torch.autocast(view_a.device.type, enabled=False):
@@ -37,7 +37,7 @@ def nt_xent(view_a, view_b, temperature=0.5):
         positive = ((a * b).sum(1) / _positive(temperature)).repeat(2)
         count = len(a)
         # With the positive left out, -log(softmax of the positive) is log(1 + negatives / positive): nothing cancels.
-        negatives = _row_logsumexp(torch.cat([a, b]), temperature, (0, count))
+        negatives = _row_logsumexp(torch.cat([a, b]), temperature, (0, count, -count))
         return functional.softplus(negatives - positive).mean()
 
 
@@ -60,8 +60,8 @@ def supcon(view_a, view_b, labels, temperature=0.1, mean_inside_log=False):
     Raises:
         ValueError: `temperature` is not positive, the shapes are wrong, or the labels are no integers.
     """
-    _check_views(view_a, view_b)
-    if labels.shape != view_a.shape[:1] or labels.is_floating_point() or labels.is_complex():
+    _check_pair(view_a, view_b)
+    if labels.shape != view_a.shape[:1] or labels.dtype == torch.bool or labels.is_floating_point():
         raise ValueError(f"`labels` must be {len(view_a)} integers, one a row of the views; "
                          f"got {labels.dtype} of shape {tuple(labels.shape)}.")
     with torch.autocast(view_a.device.type, enabled=False):
@@ -70,11 +70,13 @@ def supcon(view_a, view_b, labels, temperature=0.1, mean_inside_log=False):
         if mean_inside_log:
             similarities = _similarities(rows, temperature, (0,))
             same = labels[:, None] == labels
-            positives = similarities.masked_fill(~same, -torch.inf)
-            num_positives = (same.sum(1) - 1).to(rows.dtype)
-            return (similarities.logsumexp(1) - positives.logsumexp(1) + num_positives.log()).mean()
-        _, members, sizes = labels.unique(return_inverse=True, return_counts=True)
-        class_sums = rows.new_zeros(len(sizes), rows.shape[1]).index_add(0, members, rows)
+            positives = similarities.masked_fill(~same, -torch.inf).logsumexp(1)
+            others = similarities.masked_fill(same, -1e9).logsumexp(1)  # finite: a row may have no others
+            return (functional.softplus(others - positives) + (same.sum(1) - 1).to(rows.dtype).log()).mean()
+        classes, members, sizes = labels.unique(return_inverse=True, return_counts=True)
+        if 1 < len(classes) == len(view_a):  # one positive each, which nt_xent takes out of the sum
+            return nt_xent(view_a, view_b, temperature)
+        class_sums = functional.one_hot(members).T.to(rows.dtype) @ rows
         positives = (rows * (class_sums[members] - rows)).sum(1) / (sizes[members] - 1) / _positive(temperature)
         return (_row_logsumexp(rows, temperature, (0,)) - positives).mean()
 
@@ -82,8 +84,9 @@ def supcon(view_a, view_b, labels, temperature=0.1, mean_inside_log=False):
 def barlow_twins(view_a, view_b, redundancy_weight=5e-3):
     """Barlow Twins loss (Zbontar et al. 2021, arXiv 2103.03230, eq. 1 and 2).
 
-    Each dimension is first brought to mean 0 and variance 1 over the batch. Where the batch is at most a quarter of
-    the number of dimensions, the D x D cross-correlation is never formed: N x N products give the same loss.
+    Each dimension is first brought to mean 0 and variance 1 over the batch (1e-5 added to it, as in batch norm). Where
+    the batch is at most a quarter of the number of dimensions, the D x D cross-correlation is never formed: N x N
+    products give the same loss.
 
     Args:
         view_a: float `(N, D)`, projections of the first view.
@@ -96,7 +99,7 @@ def barlow_twins(view_a, view_b, redundancy_weight=5e-3):
     Raises:
         ValueError: the shapes differ or are not `(N, D)`, or N is 1.
     """
-    _check_views(view_a, view_b)
+    _check_pair(view_a, view_b)
     count, dimensions = view_a.shape
     if count < 2:
         raise ValueError("Barlow Twins standardises over the batch, which takes at least 2 rows; got 1.")
@@ -130,7 +133,7 @@ def distillation(student_logits, teacher_logits, temperature=4.0):
     Raises:
         ValueError: `temperature` is not positive, or the shapes differ or are not `(N, K)`.
     """
-    _check_views(student_logits, teacher_logits, "student_logits", "teacher_logits")
+    _check_pair(student_logits, teacher_logits, "student_logits", "teacher_logits")
     with torch.autocast(student_logits.device.type, enabled=False):
         student, teacher = (functional.log_softmax(_at_least_float32(logits) / _positive(temperature), 1)
                             for logits in (student_logits, teacher_logits.detach()))
@@ -140,15 +143,16 @@ def distillation(student_logits, teacher_logits, temperature=4.0):
 def gather(embeddings):
     """Return the embeddings `(N, D)` of all processes, one after the other `(N * processes, D)`, with gradients.
 
-    Of a single process they come back as they are. `DistributedDataParallel` averages gradients over the processes, so
-    that the loss of gathered embeddings has on each the gradient of the whole batch. All must bring the same N.
+    Of a single process they come back as they are; labels `(N,)` may be gathered too. `DistributedDataParallel`
+    averages gradients over the processes, so that the loss of gathered embeddings has on each the gradient of the whole
+    batch. All must bring the same N.
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return embeddings
     return _Gather.apply(embeddings)
 
 
-def _check_views(a, b, name_a="view_a", name_b="view_b"):
+def _check_pair(a, b, name_a="view_a", name_b="view_b"):
     if a.ndim != 2 or a.shape != b.shape or a.numel() == 0:
         raise ValueError(f"`{name_a}` and `{name_b}` must have one shape with two dimensions, (rows, columns); "
                          f"got {tuple(a.shape)} and {tuple(b.shape)}.")
@@ -174,18 +178,16 @@ def _unit_rows(values):
 def _similarities(rows, temperature, left_out):
     """All cosine similarities / temperature, `(M, M)`; those on the diagonals `left_out` are minus infinity."""
     similarities = rows @ rows.T / _positive(temperature)
-    for offset in left_out:
-        for signed in {offset, -offset}:
-            similarities = similarities.diagonal_scatter(
-                similarities.new_full((len(rows) - offset,), -torch.inf), offset=signed)
+    for diagonal in left_out:
+        similarities.diagonal(diagonal).fill_(-torch.inf)
     return similarities
 
 
 def _row_logsumexp(rows, temperature, left_out):
     """Return `(M,)`: of each unit row of `(M, D)` the log of the sum of exp(cosine / temperature) over all others.
 
-    `left_out` names the diagonals of the M x M matrix that do not count: (0,) each row itself, (0, M // 2) its other
-    view too. A row with none left gives minus infinity.
+    `left_out` names the diagonals of the M x M matrix that do not count: 0 is each row itself, M / 2 and -M / 2 its
+    other view. A row with none left gives minus infinity.
     """
     if len(rows) <= DENSE_ROWS or temperature < 0.003:  # below that exp(-2 / temperature) is 0 in float64 too
         return _similarities(rows, temperature, left_out).logsumexp(1)
@@ -198,7 +200,7 @@ class _TiledLogSumExp(torch.autograd.Function):
 
     The matrix is symmetric: only tiles on and above its diagonal are computed, and each serves its rows and its
     columns. No entry exceeds 1 / temperature, so this constant takes the place of a running maximum. The backward pass
-    computes the tiles anew: 4 M^2 D operations and memory for one tile in all.
+    computes the tiles anew: 4 M^2 D operations and memory for two tiles in all.
     """
 
     @staticmethod
@@ -228,16 +230,15 @@ class _TiledLogSumExp(torch.autograd.Function):
 def _tiles(rows, temperature, left_out):
     """Yield `(slice, slice, exp(similarities / temperature - 1 / temperature))` for tiles on and above the diagonal."""
     count, size = len(rows), TILE_ROWS.get(rows.device.type, 512)
-    shift = rows.new_tensor(-1 / temperature)
+    shift = rows.new_full((), -1 / temperature)
     for top in range(0, count, size):
         for left in range(top, count, size):
             first, second = slice(top, min(top + size, count)), slice(left, min(left + size, count))
             tile = torch.addmm(shift, rows[first], rows[second].T, alpha=1 / temperature).exp_()
-            for offset in left_out:
-                for signed in {offset, -offset}:
-                    inside = top - left + signed  # the same diagonal, counted from the tile's corner
-                    if -tile.shape[0] < inside < tile.shape[1]:
-                        tile.diagonal(inside).zero_()
+            for diagonal in left_out:
+                inside = top - left + diagonal  # the same diagonal, counted from the tile's corner
+                if -tile.shape[0] < inside < tile.shape[1]:
+                    tile.diagonal(inside).zero_()
             yield first, second, tile
 
 
@@ -266,12 +267,13 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, values):
+        values = values.contiguous()
         parts = [torch.empty_like(values) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(parts, values.contiguous())
+        distributed.all_gather(parts, values)
         return torch.cat(parts)
 
     @staticmethod
     def backward(ctx, gradient):
-        gradient = gradient.contiguous()
+        gradient = gradient.clone(memory_format=torch.contiguous_format)  # autograd may hand it to others too
         distributed.all_reduce(gradient)
         return gradient.chunk(distributed.get_world_size())[distributed.get_rank()]

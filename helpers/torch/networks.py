@@ -6,7 +6,48 @@ from torch import nn
 from torch.nn import functional
 
 
-class ResidualBlock(nn.Module):
+def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False):
+    """Return a residual encoder (He et al. 2015, arXiv 1512.03385), without a classifier: images in, features out.
+
+    The stages are the modules `stage1`, `stage2`, ...; `num_features` is the length of the result.
+
+    Args:
+        blocks: how many residual blocks each stage has. (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) ResNet-34, or
+            ResNet-50 with `bottleneck`.
+        width: channels of the first stage; each further stage doubles them and halves height and width.
+        bottleneck: True for blocks of three convolutions, whose output has four times as many channels.
+        small_images: True for the stem of CIFAR (3 x 3, stride 1, no pooling) instead of ImageNet's.
+
+    Returns:
+        torch.nn.Module, float `(N, 3, H, W)` -> float `(N, num_features)`.
+    """
+    return _ResNet(blocks, width, bottleneck, small_images)
+
+
+def projection_head(num_features, hidden_features, num_outputs, num_layers=2):
+    """Return the head of SimCLR (arXiv 2002.05709) or, with three layers, of SimCLRv2 (arXiv 2006.10029).
+
+    Linear layers without bias, batch norm and ReLU behind each but the last; behind the last batch norm alone.
+    """
+    head = nn.Sequential()
+    for i in range(num_layers):
+        out_features = num_outputs if i == num_layers - 1 else hidden_features
+        head.append(nn.Linear(num_features, out_features, bias=False))
+        head.append(nn.BatchNorm1d(out_features))
+        head.append(nn.ReLU())
+        num_features = out_features
+    return head[:-1]
+
+
+def weights_hash(model):
+    """Return 16 hexadecimal digits of SHA-256 over all parameters and buffers: equal before and after if frozen."""
+    digest = hashlib.sha256()
+    for name, values in model.state_dict().items():
+        digest.update(name.encode() + values.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class _ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions, or a bottleneck of 1 x 1, 3 x 3, 1 x 1, and a shortcut around them."""
 
     def __init__(self, in_channels, channels, stride, bottleneck):
@@ -31,22 +72,8 @@ class ResidualBlock(nn.Module):
         return functional.relu(self.shortcut(x) + self.layers(x))
 
 
-class ResNet(nn.Module):
-    """Residual encoder (He et al. 2015, arXiv 1512.03385), without a classifier: images in, features out.
-
-    The stages are the modules `stage1`, `stage2`, ...; `num_features` is the length of the result.
-    """
-
-    def __init__(self, blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False):
-        """Build the encoder.
-
-        Args:
-            blocks: how many residual blocks each stage has. (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) ResNet-34, or
-                ResNet-50 with `bottleneck`.
-            width: channels of the first stage; each further stage doubles them and halves height and width.
-            bottleneck: True for blocks of three convolutions, whose output has four times as many channels.
-            small_images: True for the stem of CIFAR (3 x 3, stride 1, no pooling) instead of ImageNet's.
-        """
+class _ResNet(nn.Module):
+    def __init__(self, blocks, width, bottleneck, small_images):
         super().__init__()
         if small_images:
             self.stem = nn.Sequential(_convolution(3, width, 3, 1), nn.BatchNorm2d(width), nn.ReLU())
@@ -58,39 +85,15 @@ class ResNet(nn.Module):
             stage = nn.Sequential()
             for j in range(num_blocks):
                 stride = 2 if i > 0 and j == 0 else 1
-                stage.append(ResidualBlock(self.num_features, width * 2 ** i, stride, bottleneck))
+                stage.append(_ResidualBlock(self.num_features, width * 2 ** i, stride, bottleneck))
                 self.num_features = width * 2 ** i * (4 if bottleneck else 1)
             self.add_module(f"stage{i + 1}", stage)
 
     def forward(self, images):
-        """Return features `(N, num_features)` of float images `(N, 3, H, W)`."""
         x = images
         for stage in self.children():
             x = stage(x)
         return x.mean((2, 3))
-
-
-def projection_head(num_features, hidden_features, num_outputs, num_layers=2):
-    """Return the head of SimCLR (arXiv 2002.05709) or, with three layers, of SimCLRv2 (arXiv 2006.10029).
-
-    Linear layers without bias, batch norm and ReLU behind each but the last; behind the last batch norm alone.
-    """
-    head = nn.Sequential()
-    for i in range(num_layers):
-        out_features = num_outputs if i == num_layers - 1 else hidden_features
-        head.append(nn.Linear(num_features, out_features, bias=False))
-        head.append(nn.BatchNorm1d(out_features))
-        head.append(nn.ReLU())
-        num_features = out_features
-    return head[:-1]
-
-
-def weights_hash(module):
-    """Return 16 hexadecimal digits of SHA-256 over all parameters and buffers: equal before and after if frozen."""
-    digest = hashlib.sha256()
-    for name, values in module.state_dict().items():
-        digest.update(name.encode() + values.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _convolution(in_channels, out_channels, kernel_size, stride):
