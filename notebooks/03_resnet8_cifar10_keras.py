@@ -555,8 +555,8 @@ print(f"{(time.perf_counter() - started) / 60:.1f} minutes for this experiment")
 # - **The gradients are part of the reason.** With skips, the convolutions of all three networks receive gradients of
 #   the same order, 0.01 to 0.1. Without, at 32 layers, the gradient grows on its way back from 0.02 to 0.6, thirty
 #   times. (Batch norm keeps the *activations* at one size, so nothing vanishes here.) One learning rate hardly suits
-#   layers that differ by thirty. It is not the whole reason: at 20 layers the plain network's gradients differ six times,
-#   little more than those of the 32 layers with skips, and yet it lags 14 points behind.
+#   layers that differ by thirty. It is not the whole reason: at 20 layers the plain network's gradients differ six
+#   times, little more than those of the 32 layers with skips, and yet it lags 14 points behind.
 # - **More depth needs more training.** With skips, 20 layers came out a point or two above 8, and 32 a point below (one
 #   seed each, so neither is settled): 624 steps are probably too few for them. The paper takes 64,000.
 #
