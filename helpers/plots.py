@@ -496,32 +496,3 @@ def embedding(points, labels, class_names, method="dimension"):
         handles = _handles(names, [look | {"linestyle": "none"} for look in looks])
         figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns)
     return figure
-
-
-def class_balance(counts, class_names):
-    """Number of images of each class; names up to 40 classes, beyond that class numbers.
-
-    Args:
-        counts: integer `(C,)`.
-        class_names: C strings.
-
-    Returns:
-        Figure with one axes, which starts at 0.
-
-    Raises:
-        ValueError: if there is not one name for each count.
-    """
-    counts = np.asarray(counts)
-    names = _names(class_names, len(counts))
-    named = len(counts) <= 40
-    crowded = named and len("".join(names)) > 90
-    with _panels(1, 1, 4.2 if crowded else 3.0) as (figure, axes):
-        ax = axes[0, 0]
-        bars = ax.bar(range(len(counts)), counts, color=PALETTE[0])
-        ax.set(ylabel="images (count)", xlabel="class" if named else "class number")
-        ax.margins(y=0.1)
-        if named:
-            ax.set_xticks(range(len(counts)), names, rotation=90 if crowded else 0)
-        if len(counts) <= 12:
-            ax.bar_label(bars, fontsize=9)
-    return figure

@@ -24,7 +24,6 @@ FIGURES = {
     "feature_maps": lambda: plots.feature_maps(RNG.normal(size=(5, 3, 3)), list("abcde")),
     "heat_maps": lambda: plots.heat_maps(PHOTOS, RNG.random((3, 4, 4)), np.array(["a", "b", "c"])),
     "embedding": lambda: plots.embedding(RNG.normal(size=(30, 2)), np.arange(30) % 3, ["cat", "dog", "elk"]),
-    "class_balance": lambda: plots.class_balance([4, 2], ["cat", "dog"]),
 }
 
 

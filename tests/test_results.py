@@ -4,6 +4,7 @@ import time
 import pytest
 
 from helpers import config, provenance, results, runtime
+from tools import records
 from tools import results as make_results
 
 PROFILES = {"profile": ("laptop", "full"), "num_epochs": (3, 9)}
@@ -63,12 +64,12 @@ def test_a_target_on_something_not_measured_is_refused():
 
 
 def test_a_record_with_other_settings_or_a_false_verdict_is_at_fault(project):
-    assert results.faults(make_record(project), project) == []
-    assert "num_epochs" in results.faults(make_record(project, settings={"num_epochs": 2}), project)[0]
+    assert records.faults(make_record(project), project) == []
+    assert "num_epochs" in records.faults(make_record(project, settings={"num_epochs": 2}), project)[0]
     own = [{"name": "photos", "source": "the reader's own folder of images"}]
-    assert "own folder" in results.faults(make_record(project, data=own), project)[0]
+    assert "own folder" in records.faults(make_record(project, data=own), project)[0]
     false = [{"metric": "test_accuracy", "at_least": 99.5, "value": 99.1, "met": True}]
-    assert "verdict" in results.faults(make_record(project, targets=false), project)[0]
+    assert "verdict" in records.faults(make_record(project, targets=false), project)[0]
 
 
 @pytest.mark.parametrize(("old", "new", "stale"), [
@@ -82,18 +83,18 @@ def test_a_record_goes_stale_with_the_code_and_not_with_the_prose(project, old, 
     record = make_record(project)
     path = project / "notebooks" / "04_lesson.py"
     path.write_text(path.read_text().replace(old, new))
-    assert results.is_stale(record, project) is stale
+    assert records.is_stale(record, project) is stale
 
 
 def test_the_table_marks_a_stale_record_and_an_unmet_target(project):
     unmet = [{"metric": "test_accuracy", "at_least": 99.5, "value": 99.1, "met": False}]
-    row = results.table([make_record(project, targets=unmet, code={"04_lesson": "0"})], project).splitlines()[-1]
+    row = records.table([make_record(project, targets=unmet, code={"04_lesson": "0"})], project).splitlines()[-1]
     assert "99.10 ± 0.05 (n = 3)" in row and "stale" in row and "≥ 99.5: NOT met" in row
 
 
 def test_committed_records_stand():
-    for record in results.load_records():
-        assert results.faults(record) == [], record["notebook"]
+    for record in records.load_records():
+        assert records.faults(record) == [], record["notebook"]
 
 
 def test_make_results_takes_in_runs_with_the_notebooks_own_settings_only(project):

@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-from helpers import results
-from tools import run
+from tools import records, run
 
 HEAD = '''# ---
 # jupyter:
@@ -85,7 +84,7 @@ def test_the_kernel_is_this_interpreter_and_gets_the_parameters(project, tmp_pat
 def test_a_failure_is_reported_and_the_next_notebook_runs(project, capsys):
     root = project(nb01_raises="1 / 0", nb02_good=SAVES, nb03_not_chosen="")
     (root / "build" / "laptop").mkdir(parents=True)
-    earlier = {"profile": "laptop", "status": "ok", "minutes": 9.5, "headline": results.headline(RECORD)}
+    earlier = {"profile": "laptop", "status": "ok", "minutes": 9.5, "headline": records.headline(RECORD)}
     (root / "build" / "laptop" / "02_good.json").write_text(json.dumps(earlier))
     assert run.main(["01", "02_good"], root) == 1
     assert "[1/2] 01_raises smoke ... failed" in (out := capsys.readouterr().out)

@@ -17,16 +17,20 @@ PAGE = (8.27, 11.69)  # A4, inches
 VIEWS = [("random resized crop", "20 to 100 % of the area, width to height 3/4 to 4/3", "1"),
          ("horizontal flip", "", "0.5"),
          ("colour jitter", "brightness, contrast, saturation x 0.6 to 1.4, hue +- 0.1 of the circle", "0.8"),
-         ("grey", "", "0.2")]
+         ("grey", "", "0.1")]
+OPTIMISERS = [("SimCLR, linear layer, fine-tuning", "SGD with Nesterov momentum 0.9, warm-up, cosine"),
+              ("Barlow Twins", "Adam, warm-up, cosine")]
 FIGURES = {
     "views": "Part 3. An image and seven random views of it, three times.",
+    "pairs": "Part 4. Similarities of sixteen images in two views each.",
     "curves": "Part 4. Training without labels: loss, kNN accuracy, effective rank, alignment, uniformity.",
     "classifier_linear": "Part 6. Linear layer on the frozen encoder: train and test curves.",
     "classifier_fine-tuned": "Part 6. Fine-tuning of the whole network: train and test curves.",
     "experiment_temperature": "Temperature: kNN accuracy on validation images.",
     "experiment_augmentation": "Augmentation, one operation left out at a time.",
     "experiment_batch_size": "Batch size.",
-    "collapse": "With and without negatives.",
+    "experiment_negatives": "With and without negatives.",
+    "collapse": "With and without negatives: does the encoder collapse?",
     "neighbours": "Test images (left) and the five whose features are most similar.",
     "tsne": "t-SNE of the features of test images.",
 }
@@ -54,15 +58,16 @@ def main(arguments=None):
 
 def pages(record, figures):
     """Yield the report's pages as Figures: results and settings as tables, then the figures that the run left."""
-    metrics = [(name.replace("_", " "), results.format_metric(value))
-               for name, value in record["metrics"].items() if ":" not in name]
-    experiments = [(name, results.format_metric(value)) for name, value in record["metrics"].items() if ":" in name]
+    final = [(name.replace("_", " "), results.format_metric(value)) for name, value in record["metrics"].items()
+             if ":" not in name or name.endswith("train accuracy")]
+    experiments = [(name, results.format_metric(value)) for name, value in record["metrics"].items()
+                   if isinstance(value, dict) and "minutes" in value]
     settings = [(name.replace("_", " "), str(value)) for name, value in record["settings"].items()]
     about = (f"{record['data'][0]['name']}, {record['data'][0]['count']:,} training images; profile "
              f"{record['profile']}, seed {record['seed']}; {record['device']}; {record['date']}")
     yield _table_page("SimCLR and Barlow Twins on CIFAR-10", about, {
-        "Final results (accuracies in %)": metrics, "Augmentation: operation, setting, probability": VIEWS})
-    yield _table_page("Hyper-parameters", "all settings of the run", {"": settings})
+        "Final results (accuracies in %)": final, "Augmentation: operation, setting, probability": VIEWS})
+    yield _table_page("Hyper-parameters", "all settings of the run", {"Optimisers": OPTIMISERS, "Settings": settings})
     if experiments:
         yield _table_page("Experiments", "kNN accuracy on validation images, %", {"": experiments})
     found = [(figures / f"{name}.png", caption) for name, caption in FIGURES.items()

@@ -9,7 +9,8 @@ import math
 import re
 import sys
 
-from helpers import results, runtime
+from helpers import runtime
+from tools import records as committed
 
 RESULTS = runtime.ROOT / "results"
 
@@ -21,8 +22,8 @@ def adopt(runs, folder=RESULTS, root=runtime.ROOT):
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["profile"] == "smoke":
             continue
-        found = results.faults(record, root)
-        found += ["its code has changed since"] if results.is_stale(record, root) else []
+        found = committed.faults(record, root)
+        found += ["its code has changed since"] if committed.is_stale(record, root) else []
         target = folder / record["notebook"] / f"{record['profile']}-{runtime.device_slug(record['device'])}.json"
         if found:
             lines.append(f"left out {path}: {'; '.join(found)}")
@@ -50,8 +51,8 @@ def card(records):
             "|---|---|---|---|---|---|"]
     for record in records:
         speed = f"{record['metrics'].get('images_per_second', math.nan):,.0f}".replace("nan", "")
-        rows.append(f"| `{record['profile']}` | {results.headline(record)['metric']} "
-                    f"| {results.training_minutes(record):.1f} | {speed} "
+        rows.append(f"| `{record['profile']}` | {committed.headline(record)['metric']} "
+                    f"| {committed.training_minutes(record):.1f} | {speed} "
                     f"| {record['peak_memory_mib']} MiB | {record['device']} |")
     rows += ["", "Minutes are those of the headline training and its baseline; experiments come on top and say theirs."]
     if all(record["device"].startswith("CPU") for record in records):
@@ -63,10 +64,10 @@ def main():
     """Take in, check, write; the exit code is 1 if a committed record cannot stand."""
     for line in adopt(runtime.output_dir() / "runs"):
         print(line)
-    records = results.load_records(RESULTS)
+    records = committed.load_records(RESULTS)
     bad = [f"{record['notebook']} {record['profile']}: {fault}"
-           for record in records for fault in results.faults(record)]
-    replace_between(runtime.ROOT / "README.md", "results", results.table(records))
+           for record in records for fault in committed.faults(record)]
+    replace_between(runtime.ROOT / "README.md", "results", committed.table(records))
     for path in sorted((runtime.ROOT / "notebooks").glob("*.py")):
         own = [record for record in records if record["notebook"] == path.stem]
         replace_between(path, "measured", card(own), prefix="# ")

@@ -24,7 +24,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.filters import strip_ansi
 
-from helpers import results
+from tools import records
 from tools.notebooks import notebook_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,7 +105,7 @@ def check_record(path, since=0.0):
         faults += [f"metric {target['metric']} has a target but was not measured"
                    for target in record["targets"] if target["metric"] not in record["metrics"]]
         if not faults:
-            results.headline(record)  # raises if a target lacks a part
+            records.headline(record)  # raises if a target lacks a part
         return faults
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"{shown} is not the record of a run: {type(error).__name__}: {error}"]
@@ -224,7 +224,7 @@ def run_notebook(name, profile, parameters, say, root=ROOT):
         faults = check_record(runs / "record.json", started)
         if faults:
             raise RecordError("; ".join(faults))
-        result["headline"] = results.headline(json.loads((runs / "record.json").read_text(encoding="utf-8")))
+        result["headline"] = records.headline(json.loads((runs / "record.json").read_text(encoding="utf-8")))
     except (Exception, KeyboardInterrupt) as error:
         if not isinstance(error, CellExecutionError):  # that one is on the page already
             report = nbformat.v4.new_output("error", ename="", evalue="", traceback=[describe(error)])
