@@ -492,8 +492,8 @@ for network, changes in NETWORKS.items():
     print(f"{network}: validation accuracy in % by learning rate {accuracies}, chosen {best_rate[network]}")
 
 # %% [markdown]
-# If the best value sits at the end of the list, the list may be too short: extend it in `PROFILES` and run again.
-# In the recorded `laptop` run this is so: 0.05, the larger of two. Notebook 05 tried 0.1 in PyTorch: as good after these
+# If the best value sits at the end of the list, the list may be too short: extend it in `PROFILES` and run again. In
+# the recorded `laptop` run this is so: 0.05, the larger of two. Notebook 05 tried 0.1 in PyTorch: as good after these
 # three epochs, and a little worse after all fifteen, so 0.05 stayed here, too.
 #
 # ## Training
@@ -524,8 +524,8 @@ print(f"VGG-16: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_pe
 # seed each. That is close to nothing, and worth a thought. With a quarter of the filters and fifteen epochs, thirteen
 # layers buy hardly more than two. LeNet is ahead for most of the training (fewer layers are quicker to train) and then
 # falls back: its training accuracy goes on rising, to 55 %, while its validation accuracy stops at 50 %; VGG-16 keeps
-# the two closer together, 54 and 52 %. Depth pays with width and time, in `colab` and `full`, whose numbers stand in the
-# card once somebody has run them on a GPU.
+# the two closer together, 54 and 52 %. Depth pays with width and time, in `colab` and `full`, whose numbers stand in
+# the card once somebody has run them on a GPU.
 #
 # The minutes of that run's card are too many: other programs kept the cores busy. Measured alone, an epoch of VGG-16
 # takes 41 seconds on these two cores (in PyTorch 27: Keras computes batch norm in many small steps on a CPU, a third of
@@ -559,8 +559,8 @@ if original:
 # %% [markdown]
 # In the recorded run (10,000 images, 4 epochs) the network with batch norm reaches 15 %. Without it, the same learning
 # rate of 0.1 learns nothing at all: the loss stays at 4.61, which is $\ln 100$, and the accuracy at that of guessing.
-# With 0.03 or 0.01 it does learn, less than half as much in the same time (6 %). So batch norm does two things: it makes
-# large learning rates possible, and at the best rate for each it is still twice as good here.
+# With 0.03 or 0.01 it does learn, less than half as much in the same time (6 %). So batch norm does two things: it
+# makes large learning rates possible, and at the best rate for each it is still twice as good here.
 #
 # ## What is each part of the recipe worth?
 #
@@ -842,8 +842,8 @@ def solution_3(step, num_steps):
 # ## Conclusion
 #
 # A network as deep as VGG-16 can be trained from scratch once batch norm keeps its signals in order; without it the
-# same learning rate fails outright. With a quarter of its width and fifteen epochs on two CPU cores it reaches 52.1 % of
-# a hundred classes (one seed; PyTorch, in notebook 05, 51.2 %), 2.6 points more than a wide LeNet with as many
+# same learning rate fails outright. With a quarter of its width and fifteen epochs on two CPU cores it reaches 52.1 %
+# of a hundred classes (one seed; PyTorch, in notebook 05, 51.2 %), 2.6 points more than a wide LeNet with as many
 # parameters. The recipe matters as much as the network: schedule and warm-up were worth two to five points in a short
 # run, and the parts that fight learning by heart cost instead of helping. Measure before you believe, and measure under
 # the conditions you will train in.

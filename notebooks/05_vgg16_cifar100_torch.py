@@ -566,8 +566,7 @@ if original:
 # %% [markdown]
 # In the recorded run (10,000 images, 4 epochs) the network with batch norm reaches 15 %. Without it, the same learning
 # rate of 0.1 learns nothing at all: the loss stays at 4.61, which is $\ln 100$, and the accuracy at that of guessing.
-# With
-# 0.03 or 0.01 it does learn, half as much in the same time (8 %). So batch norm does two things: it makes large
+# With 0.03 or 0.01 it does learn, half as much in the same time (8 %). So batch norm does two things: it makes large
 # learning rates possible, and at the best rate for each it is still twice as good here.
 #
 # ## What is each part of the recipe worth?
@@ -850,11 +849,10 @@ def solution_3(step, num_steps):
 #
 # A network as deep as VGG-16 can be trained from scratch once batch norm keeps its signals in order; without it the
 # same learning rate fails outright. With a quarter of its width, ten minutes of two CPU cores, baseline included, bring
-# it to
-# 51.2 % of a hundred classes (one seed), 2.4 points more than a wide LeNet with as many parameters. The recipe matters
-# as much as the network: schedule and warm-up were worth two to four points in a short run, and the parts that fight
-# learning by heart cost instead of helping. Measure before you believe, and measure under the conditions you will train
-# in.
+# it to 51.2 % of a hundred classes (one seed), 2.4 points more than a wide LeNet with as many parameters. The recipe
+# matters as much as the network: schedule and warm-up were worth two to four points in a short run, and the parts that
+# fight learning by heart cost instead of helping. Measure before you believe, and measure under the conditions you will
+# train in.
 #
 # Next: notebook 06 shows the other way to make depth work, the skip connection; notebook 02 tells this lesson in Keras.
 #
