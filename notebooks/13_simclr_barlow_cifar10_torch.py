@@ -585,7 +585,9 @@ if "negatives" in found:
         ["alignment", "uniformity", "effective_rank", "validation_knn"], units=UNITS)))
 
 # %% [markdown]
-# EXPERIMENTS_TEXT
+# Look for differences of several points; one run each cannot tell smaller ones. What the papers found: the crop matters
+# most, then the colours; a temperature too small or too large costs; larger batches help when training is short. And
+# look at the last figure: a loss that only pulls together is perfectly content with one vector for all images.
 #
 # ## Part 5: from features to classes
 #
@@ -776,7 +778,8 @@ for method, model in models.items():
 results.save_figure(run, "tsne", plots.embedding(maps, shown.labels, shown.class_names, method="t-SNE"))
 
 # %% [markdown]
-# RESULTS_TEXT
+# Look where the three encoders stand under each of the three questions, and how far apart. After fine-tuning with all
+# labels the differences can be expected to shrink: then the labels have taught what the views did not.
 #
 # ## Results
 #
@@ -917,7 +920,9 @@ def solution_3(a, b):
 # %% [markdown]
 # ## Conclusion
 #
-# CONCLUSION_TEXT
+# Two losses, one with negatives and one without, teach an encoder to see without a single label; nearest neighbours, a
+# frozen linear layer and fine-tuning measure it in three different ways, which should never be mixed up. A recorded run
+# of this notebook is still to come; the numbers will stand here and in the card.
 #
 # Next: notebook 14 tells this lesson in Keras; notebook 16 compares such methods on photos of your own.
 #
