@@ -149,7 +149,7 @@ PROFILES = {
     "barlow_learning_rate": (1e-3, 1e-3, 1e-3, 1e-3),  # of Adam
     "simclr_weight_decay": (5e-4, 5e-4, 5e-4, 5e-4),
     "barlow_weight_decay": (1e-6, 1e-6, 1e-6, 1e-6),
-    "warmup_fraction": (0.1, 0.1, 0.05, 0.01),  # of all steps
+    "warmup_fraction": (0.3, 0.3, 0.05, 0.01),  # of all steps
     "temperature": (0.2, 0.2, 0.5, 0.5),
     "redundancy_weight": (8e-3, 8e-3, 8e-3, 8e-3),  # the lambda of Barlow Twins
     "knn_images": (400, 5000, 10000, 10000),  # training images whose labels vote, during training
@@ -297,7 +297,7 @@ class TwoViewModel(nn.Module):
 
     def __init__(self, method):
         super().__init__()
-        self.encoder = networks.resnet(cfg.blocks, cfg.width, small_images=True)
+        self.encoder = networks.resnet(cfg.blocks, cfg.width, small_images=True, zero_last_gamma=False)
         if method == "Barlow Twins":  # its loss standardises the outputs itself
             self.head = networks.projection_head(self.encoder.num_features, *cfg.barlow_head, num_layers=3)[:-1]
         else:

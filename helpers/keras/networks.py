@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 
-def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False):
+def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False, zero_last_gamma=True):
     """Return a residual encoder (He et al. 2015, arXiv 1512.03385), without a classifier: images in, features out.
 
     The outputs of the stages are the layers `stage1`, `stage2`, ... Strided convolutions pad both sides alike, as
@@ -19,6 +19,8 @@ def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False):
         width: channels of the first stage; each further stage doubles them and halves height and width.
         bottleneck: True for blocks of three convolutions, whose output has four times as many channels.
         small_images: True for the stem of CIFAR (3 x 3, stride 1, no pooling) instead of ImageNet's.
+        zero_last_gamma: True starts every block as its shortcut (arXiv 1706.02677, section 5.1), which helps long
+            trainings and slows the first epochs.
 
     Returns:
         keras.Model, float `(N, H, W, 3)` -> float `(N, num_features)`.
@@ -42,7 +44,7 @@ def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False):
             (filters, 3, strides), (filters, 3, 1)]
         for i, (count, kernel_size, step) in enumerate(plan, 1):
             x = convolution(x, count, kernel_size, step, f"{name}_convolution{i}")
-            x = norm(x, f"{name}_norm{i}", "zeros" if i == len(plan) else "ones")  # the block starts as its shortcut
+            x = norm(x, f"{name}_norm{i}", "zeros" if zero_last_gamma and i == len(plan) else "ones")
             x = layers.ReLU(name=f"{name}_relu{i}")(x) if i < len(plan) else x
         return layers.ReLU(name=name)(layers.Add(name=f"{name}_sum")([shortcut, x]))
 

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 
-def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False):
+def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False, zero_last_gamma=True):
     """Return a residual encoder (He et al. 2015, arXiv 1512.03385), without a classifier: images in, features out.
 
     The stages are the modules `stage1`, `stage2`, ...; `num_features` is the length of the result.
@@ -17,11 +17,13 @@ def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False):
         width: channels of the first stage; each further stage doubles them and halves height and width.
         bottleneck: True for blocks of three convolutions, whose output has four times as many channels.
         small_images: True for the stem of CIFAR (3 x 3, stride 1, no pooling) instead of ImageNet's.
+        zero_last_gamma: True starts every block as its shortcut (arXiv 1706.02677, section 5.1), which helps long
+            trainings and slows the first epochs.
 
     Returns:
         torch.nn.Module, float `(N, 3, H, W)` -> float `(N, num_features)`.
     """
-    return _ResNet(blocks, width, bottleneck, small_images)
+    return _ResNet(blocks, width, bottleneck, small_images, zero_last_gamma)
 
 
 def projection_head(num_features, hidden_features, num_outputs, num_layers=2):
@@ -50,7 +52,7 @@ def weights_hash(model):
 class _ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions, or a bottleneck of 1 x 1, 3 x 3, 1 x 1, and a shortcut around them."""
 
-    def __init__(self, in_channels, channels, stride, bottleneck):
+    def __init__(self, in_channels, channels, stride, bottleneck, zero_last_gamma):
         super().__init__()
         out_channels = 4 * channels if bottleneck else channels
         kernel_sizes = (1, 3, 1) if bottleneck else (3, 3)
@@ -62,7 +64,7 @@ class _ResidualBlock(nn.Module):
             self.layers.append(nn.BatchNorm2d(widths[i + 1]))
             self.layers.append(nn.ReLU())
         del self.layers[-1]  # the last ReLU comes behind the sum
-        nn.init.zeros_(self.layers[-1].weight)  # the block starts as its shortcut
+        nn.init.constant_(self.layers[-1].weight, 0.0 if zero_last_gamma else 1.0)
         self.shortcut = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             projection = _convolution(in_channels, out_channels, 1, stride)
@@ -73,7 +75,7 @@ class _ResidualBlock(nn.Module):
 
 
 class _ResNet(nn.Module):
-    def __init__(self, blocks, width, bottleneck, small_images):
+    def __init__(self, blocks, width, bottleneck, small_images, zero_last_gamma):
         super().__init__()
         if small_images:
             self.stem = nn.Sequential(_convolution(3, width, 3, 1), nn.BatchNorm2d(width), nn.ReLU())
@@ -85,7 +87,7 @@ class _ResNet(nn.Module):
             stage = nn.Sequential()
             for j in range(num_blocks):
                 stride = 2 if i > 0 and j == 0 else 1
-                stage.append(_ResidualBlock(self.num_features, width * 2 ** i, stride, bottleneck))
+                stage.append(_ResidualBlock(self.num_features, width * 2 ** i, stride, bottleneck, zero_last_gamma))
                 self.num_features = width * 2 ** i * (4 if bottleneck else 1)
             self.add_module(f"stage{i + 1}", stage)
 
