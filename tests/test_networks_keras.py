@@ -49,7 +49,7 @@ def in_keras_order(model, state):
 def test_blocks_start_as_their_shortcut_and_a_head_has_its_layers():
     encoder = networks.resnet((1, 1), width=8, small_images=True)
     images = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
-    stages = keras.Model(encoder.inputs, [encoder.get_layer(name).output for name in ("stem", "stage1")])
+    stages = keras.Model(encoder.input, [encoder.get_layer(name).output for name in ("stem", "stage1")])
     stem, stage1 = stages(images, training=False)
     np.testing.assert_array_equal(stem, stage1)
     assert encoder(images).shape == (4, 16)
