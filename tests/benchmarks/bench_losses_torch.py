@@ -56,7 +56,7 @@ def steps(name, rows, dimensions):
         value.backward()
         if DEVICE == "cuda":
             torch.cuda.synchronize()
-        return float(value)
+        return value.item()
 
     return {contender: lambda loss=loss: step(loss) for contender, loss in contenders(name, rows).items()}
 
