@@ -141,19 +141,19 @@ PROFILES = {
     "blocks": ((1, 1), (1, 1, 1), (2, 2, 2, 2), (2, 2, 2, 2)),  # residual blocks of each stage; the last is ResNet-18
     "width": (8, 32, 64, 64),  # channels of the first stage
     "simclr_head": ((32, 16), (256, 128), (1024, 128), (1024, 128)),  # hidden features, outputs
-    "barlow_head": ((32, 32), (512, 128), (512, 128), (512, 128)),
-    "num_epochs": (3, 3, 100, 1000),  # without labels, for both methods
+    "barlow_head": ((32, 32), (512, 512), (512, 128), (512, 128)),
+    "num_epochs": (3, 4, 100, 1000),  # without labels, for both methods
     "simclr_batch_size": (64, 128, 512, 512),  # images, each seen in two views
-    "barlow_batch_size": (64, 128, 128, 128),
+    "barlow_batch_size": (64, 64, 128, 128),
     "simclr_learning_rate": (0.2, 0.2, 0.12, 0.06),  # of SGD
     "barlow_learning_rate": (1e-3, 1e-3, 1e-3, 1e-3),  # of Adam
     "simclr_weight_decay": (5e-4, 5e-4, 5e-4, 5e-4),
     "barlow_weight_decay": (1e-6, 1e-6, 1e-6, 1e-6),
     "warmup_fraction": (0.3, 0.3, 0.05, 0.01),  # of all steps
     "temperature": (0.2, 0.2, 0.5, 0.5),
-    "redundancy_weight": (8e-3, 8e-3, 8e-3, 8e-3),  # the lambda of Barlow Twins
+    "redundancy_weight": (8e-3, 2e-3, 8e-3, 8e-3),  # the lambda of Barlow Twins
     "knn_images": (400, 5000, 10000, 10000),  # training images whose labels vote, during training
-    "num_neighbours": (20, 200, 200, 200),
+    "num_neighbours": (20, 20, 200, 200),
     "linear_epochs": (5, 30, 60, 100),  # of the linear layer, on cached features
     "linear_learning_rate": (0.05, 0.05, 0.05, 0.05),
     "classifier_batch_size": (64, 128, 256, 256),  # images
@@ -407,7 +407,7 @@ print(f"untrained: {losses.nt_xent(view_a, view_b, 0.5):.3f}, with wrong partner
 # How do we know that something useful is learnt? A falling loss does not say so. After each epoch we therefore look at
 # four numbers, on validation images:
 #
-# - **kNN** (k nearest neighbours): label each validation image by a vote, weighted by similarity, of the up to 200
+# - **kNN** (k nearest neighbours): label each validation image by a vote, weighted by similarity, of the 20 or 200
 #   training images with the most similar features. No parameter is trained; it shows whether images of one class lie
 #   together.
 # - **Alignment**: the mean squared distance between the projections of two views of an image, scaled to length 1.
