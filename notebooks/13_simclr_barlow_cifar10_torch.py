@@ -162,7 +162,7 @@ PROFILES = {
     "run_experiments": (True, True, True, True),  # False saves their minutes
     "experiment_images": (400, 10000, 10000, 10000),
     "experiment_epochs": (1, 2, 10, 30),
-    "arms_per_question": (1, 4, 9, 9),  # at most
+    "arms_per_question": (1, 3, 9, 9),  # at most
     "experiment_seeds": (1, 1, 1, 3),
     "target_knn": (None, 55.0, None, None),  # percent
     "target_knn_gain": (None, 18.0, None, None),  # points above an untrained encoder
