@@ -297,7 +297,7 @@ class TwoViewModel(nn.Module):
 
     def __init__(self, method):
         super().__init__()
-        self.encoder = networks.resnet(cfg.blocks, cfg.width, small_images=True, zero_last_gamma=False)
+        self.encoder = networks.resnet(cfg.blocks, cfg.width, stem="cifar", zero_last_gamma=False)
         if method == "Barlow Twins":  # its loss standardises the outputs itself
             self.head = networks.projection_head(self.encoder.num_features, *cfg.barlow_head, num_layers=3)[:-1]
         else:
@@ -313,7 +313,7 @@ features, projections = model(torch.rand(8, 3, 32, 32))
 print(f"features {tuple(features.shape)}, projections {tuple(projections.shape)}")
 print(f"{training.count_parameters(model.encoder):,} parameters in the encoder, "
       f"{training.count_parameters(model.head):,} in the head")
-assert training.count_parameters(networks.resnet(small_images=True)) == 11_168_832  # ResNet-18 with this stem
+assert training.count_parameters(networks.resnet(stem="cifar")) == 11_168_832  # ResNet-18 with this stem
 
 # %% [markdown]
 # ## Part 3: two views, optimiser and schedule

@@ -337,7 +337,7 @@ HALF = "mixed_bfloat16" if run.device.startswith(("CPU", "TPU")) else "mixed_flo
 def build(options, views_are_made=False):
     """Return a fresh, built model as `options` says; head_layers 0 compares the features themselves."""
     keras.config.set_dtype_policy(HALF if options["mixed_precision"] else "float32")
-    encoder = networks.resnet(cfg.blocks, cfg.width, cfg.bottleneck, small_images=True, zero_last_gamma=False)
+    encoder = networks.resnet(cfg.blocks, cfg.width, cfg.bottleneck, stem="cifar", zero_last_gamma=False)
     head = networks.projection_head(encoder.output.shape[1], cfg.head_features, cfg.head_outputs,
                                     options["head_layers"]) if options["head_layers"] else layers.Identity()
     keras.config.set_dtype_policy("float32")
@@ -350,7 +350,7 @@ runtime.seed_everything(SEED)
 model = build(DEFAULTS)
 print(f"{training.count_parameters(model.encoder):,} parameters in the encoder, "
       f"{training.count_parameters(model.head):,} in the head")
-resnet50 = networks.resnet((3, 4, 6, 3), 64, bottleneck=True, small_images=True)
+resnet50 = networks.resnet((3, 4, 6, 3), 64, bottleneck=True, stem="cifar")
 assert training.count_parameters(resnet50) == 23_500_352  # torchvision's ResNet-50 less its classifier, other stem
 
 # %% [markdown]

@@ -10,7 +10,8 @@ from helpers.torch import networks as torch_networks
 
 
 @pytest.mark.parametrize("options", [
-    {"blocks": (2, 1), "width": 8, "small_images": True}, {"blocks": (1, 2, 1), "width": 4, "bottleneck": True}])
+    {"blocks": (2, 1), "width": 8, "stem": "cifar"}, {"blocks": (1, 2, 1), "width": 4, "bottleneck": True},
+    {"blocks": (1, 1), "width": 4, "stem": "strided"}])
 def test_an_encoder_computes_what_the_torch_rooms_does(options):
     ours, theirs = networks.resnet(**options), torch_networks.resnet(**options).eval()
     torch.manual_seed(0)
@@ -47,7 +48,7 @@ def in_keras_order(model, state):
 
 
 def test_blocks_start_as_their_shortcut_and_a_head_has_its_layers():
-    encoder = networks.resnet((1, 1), width=8, small_images=True)
+    encoder = networks.resnet((1, 1), width=8, stem="cifar")
     images = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
     stages = keras.Model(encoder.input, [encoder.get_layer(name).output for name in ("stem", "stage1")])
     stem, stage1 = stages(images, training=False)

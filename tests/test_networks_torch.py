@@ -29,7 +29,7 @@ def test_the_encoder_has_the_weights_and_computes_the_features_of_torchvisions(n
 
 
 def test_small_images_keep_their_size_in_the_first_stage_and_blocks_start_as_their_shortcut():
-    encoder = networks.resnet((1, 1), width=8, small_images=True)
+    encoder = networks.resnet((1, 1), width=8, stem="cifar")
     images = torch.rand(4, 3, 32, 32)
     x = encoder.stem(images)
     assert x.shape == (4, 8, 32, 32)
@@ -46,7 +46,7 @@ def test_a_projection_head_has_as_many_layers_as_asked_for():
 
 
 def test_the_hash_of_the_weights_notices_a_parameter_and_a_running_mean():
-    encoder = networks.resnet((1,), width=4, small_images=True)
+    encoder = networks.resnet((1,), width=4, stem="cifar")
     before = networks.weights_hash(encoder)
     assert networks.weights_hash(encoder) == before
     encoder(torch.rand(4, 3, 8, 8))  # in training mode: batch norm moves its statistics

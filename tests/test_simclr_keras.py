@@ -15,7 +15,7 @@ IMAGES = np.random.default_rng(0).random((16, 16, 16, 3)).astype(np.float32)
 
 def compiled_model(views_are_made=True, **options):
     """What `backends` trains for one step; the batch is taken for ready-made views, since random numbers differ."""
-    encoder = networks.resnet((1, 1), 4, small_images=True, zero_last_gamma=False)
+    encoder = networks.resnet((1, 1), 4, stem="cifar", zero_last_gamma=False)
     head = networks.projection_head(8, 16, 8)
     model = notebook.SimCLR(encoder, head, temperature=0.5, views_are_made=views_are_made)
     model.build((None, 16, 16, 3))

@@ -6,8 +6,10 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+STEMS = {"imagenet": (7, 2), "strided": (3, 2), "cifar": (3, 1)}  # kernel size and stride
 
-def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False, zero_last_gamma=True):
+
+def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, stem="imagenet", zero_last_gamma=True):
     """Return a residual encoder (He et al. 2015, arXiv 1512.03385), without a classifier: images in, features out.
 
     The outputs of the stages are the layers `stage1`, `stage2`, ... Strided convolutions pad both sides alike, as
@@ -18,13 +20,19 @@ def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False, 
             ResNet-50 with `bottleneck`.
         width: channels of the first stage; each further stage doubles them and halves height and width.
         bottleneck: True for blocks of three convolutions, whose output has four times as many channels.
-        small_images: True for the stem of CIFAR (3 x 3, stride 1, no pooling) instead of ImageNet's.
+        stem: what stands before the first stage. "imagenet", a 7 x 7 convolution of stride 2 and pooling of stride 2;
+            "strided", for about 64 pixels, a 3 x 3 one of stride 2; "cifar", a 3 x 3 one of stride 1.
         zero_last_gamma: True starts every block as its shortcut (arXiv 1706.02677, section 5.1), which helps long
             trainings and slows the first epochs.
 
     Returns:
         keras.Model, float `(N, H, W, 3)` -> float `(N, num_features)`.
+
+    Raises:
+        ValueError: another `stem`.
     """
+    if stem not in STEMS:
+        raise ValueError(f"stem must be one of {', '.join(STEMS)}; got {stem!r}.")
     def convolution(x, filters, kernel_size, strides, name):
         if strides > 1 and kernel_size > 1:
             x = layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_padding")(x)
@@ -49,9 +57,9 @@ def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False, 
         return layers.ReLU(name=name)(layers.Add(name=f"{name}_sum")([shortcut, x]))
 
     inputs = keras.Input((None, None, 3))
-    x = convolution(inputs, width, 3 if small_images else 7, 1 if small_images else 2, "stem_convolution")
+    x = convolution(inputs, width, *STEMS[stem], "stem_convolution")
     x = layers.ReLU(name="stem")(norm(x, "stem_norm"))
-    if not small_images:
+    if stem == "imagenet":
         x = layers.MaxPooling2D(3, 2, "same", name="stem_pooling")(x)
     for stage, num_blocks in enumerate(blocks):
         for i in range(num_blocks):

@@ -5,8 +5,10 @@ import hashlib
 from torch import nn
 from torch.nn import functional
 
+STEMS = {"imagenet": (7, 2), "strided": (3, 2), "cifar": (3, 1)}  # kernel size and stride
 
-def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False, zero_last_gamma=True):
+
+def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, stem="imagenet", zero_last_gamma=True):
     """Return a residual encoder (He et al. 2015, arXiv 1512.03385), without a classifier: images in, features out.
 
     The stages are the modules `stage1`, `stage2`, ...; `num_features` is the length of the result.
@@ -16,14 +18,20 @@ def resnet(blocks=(2, 2, 2, 2), width=64, bottleneck=False, small_images=False, 
             ResNet-50 with `bottleneck`.
         width: channels of the first stage; each further stage doubles them and halves height and width.
         bottleneck: True for blocks of three convolutions, whose output has four times as many channels.
-        small_images: True for the stem of CIFAR (3 x 3, stride 1, no pooling) instead of ImageNet's.
+        stem: what stands before the first stage. "imagenet", a 7 x 7 convolution of stride 2 and pooling of stride 2;
+            "strided", for about 64 pixels, a 3 x 3 one of stride 2; "cifar", a 3 x 3 one of stride 1.
         zero_last_gamma: True starts every block as its shortcut (arXiv 1706.02677, section 5.1), which helps long
             trainings and slows the first epochs.
 
     Returns:
         torch.nn.Module, float `(N, 3, H, W)` -> float `(N, num_features)`.
+
+    Raises:
+        ValueError: another `stem`.
     """
-    return _ResNet(blocks, width, bottleneck, small_images, zero_last_gamma)
+    if stem not in STEMS:
+        raise ValueError(f"stem must be one of {', '.join(STEMS)}; got {stem!r}.")
+    return _ResNet(blocks, width, bottleneck, stem, zero_last_gamma)
 
 
 def projection_head(num_features, hidden_features, num_outputs, num_layers=2):
@@ -75,13 +83,11 @@ class _ResidualBlock(nn.Module):
 
 
 class _ResNet(nn.Module):
-    def __init__(self, blocks, width, bottleneck, small_images, zero_last_gamma):
+    def __init__(self, blocks, width, bottleneck, stem, zero_last_gamma):
         super().__init__()
-        if small_images:
-            self.stem = nn.Sequential(_convolution(3, width, 3, 1), nn.BatchNorm2d(width), nn.ReLU())
-        else:
-            self.stem = nn.Sequential(_convolution(3, width, 7, 2), nn.BatchNorm2d(width), nn.ReLU(),
-                                      nn.MaxPool2d(3, 2, padding=1))
+        self.stem = nn.Sequential(_convolution(3, width, *STEMS[stem]), nn.BatchNorm2d(width), nn.ReLU())
+        if stem == "imagenet":
+            self.stem.append(nn.MaxPool2d(3, 2, padding=1))
         self.num_features = width
         for i, num_blocks in enumerate(blocks):
             stage = nn.Sequential()
