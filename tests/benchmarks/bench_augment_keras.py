@@ -69,9 +69,10 @@ def main():
     medians = {name: statistics.median(values) for name, values in times.items()}
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     print(f"two views of {COUNT} images of {SIDE} x {SIDE}, {device}, {os.cpu_count()} cores, median of {ROUNDS}")
-    for name, median in medians.items():
+    print(f"{'':<57}times as fast as 1, 2, 3")
+    for number, (name, median) in enumerate(medians.items(), 1):
         over = {peer: medians[peer] / median for peer in list(medians)[:3]}
-        print(f"  {name:<34} {2 * COUNT / median:10,.0f} views/s   "
+        print(f"  {number} {name:<34} {2 * COUNT / median:10,.0f} views/s   "
               + "  ".join(f"{ratio:5.2f} x" for ratio in over.values()))
     same = np.repeat(images[:1], 16, axis=0)
     print("different outputs of 16 equal images (batched):",
