@@ -1,0 +1,843 @@
+# ---
+# jupyter:
+#   accelerator: GPU
+#   colab:
+#     gpuType: T4
+#     toc_visible: true
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # SimCLRv2 from scratch, in Keras
+#
+# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/REPOSITORY/blob/main/notebooks/09_simclrv2_from_scratch_keras.ipynb)
+#
+# We have 1,250 photographs and can afford to label 125 of them. What are the others good for? SimCLRv2 uses them twice:
+# first without any labels, to learn what images look like, and in the end with labels that a network has guessed.
+#
+# | | |
+# |---|---|
+# | Data | imagenet-5: 1,250 training and 250 test photographs of airplanes, cars, cats, dogs and elephants (93 MB) |
+# | Method | contrastive pretraining (three-layer head, LARS), linear probe, fine-tuning inside the head, distillation |
+# | Expected, `laptop` | linear probe with 125 labels at least 65 %, 20 points above no training, 5 above supervised |
+# | Expected, `colab` and `full` | linear probe with 125 labels at least 74 %; 77 %; means of three draws |
+# | You need | notebook 03 (training with `fit`) and 14 or 13 (contrastive learning) |
+# | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13, TensorFlow 2.20) |
+#
+# <!-- measured:begin -->
+# No run has been recorded yet.
+# <!-- measured:end -->
+#
+# **You will learn** to
+# - pretrain an encoder on two random views of every image, with SimCLRv2's deeper head and its optimiser LARS,
+# - compare with supervised training fairly: same labels, augmentation and steps, and a learning rate of its own,
+# - fine-tune a network from the middle of its projection head, and find out whether that pays,
+# - hand what it knows on to a student, as large or smaller, through images that nobody has labelled,
+# - draw a label-efficiency curve with error bars: what is a label worth?
+
+# %% tags=["parameters"]
+PROFILE = "colab"  # @param ["smoke", "laptop", "colab", "full"]
+SEED = 0  # @param {type:"integer"}
+OVERRIDES = {}  # @param {type:"raw"}
+DATA = ""  # @param {type:"string"}
+USE_DRIVE = False  # @param {type:"boolean"}
+
+# %% tags=["setup"]
+# Finds the checkout this notebook belongs to (or clones it, as on Colab) and makes its `helpers` importable.
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = "https://github.com/OWNER/REPOSITORY"
+HELPERS_API = 1  # the generation of `helpers` this notebook was written for
+
+
+def find_checkout(start):
+    """Returns the folder that holds helpers/ and notebooks/: upwards from `start`, or a clone inside it."""
+    clone = start / REPOSITORY.rpartition("/")[2].removesuffix(".git")
+    for folder in (start, *start.parents, clone):
+        if (folder / "helpers" / "__init__.py").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    if clone.exists():
+        raise RuntimeError(f"{clone} is no whole copy of {REPOSITORY}: remove it and run this cell again.")
+    if REPOSITORY.endswith("/OWNER/REPOSITORY"):
+        raise RuntimeError("No address to clone from yet: run `make notebooks REPOSITORY=owner/name` once.")
+    part = clone.with_name(clone.name + ".part")  # renamed when whole: half a clone is never taken for one
+    shutil.rmtree(part, ignore_errors=True)
+    command = ["git", "clone", "--quiet", "--depth", "1", REPOSITORY, str(part)]
+    never_ask = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}  # a wrong address fails, asks for no password
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, env=never_ask)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = (getattr(error, "stderr", "") or str(error)).strip()
+        raise RuntimeError(f"Cannot clone {REPOSITORY}. See that git is installed and the address can be "
+                           f"reached, then run this cell again. The reason given:\n{reason}") from None
+    part.rename(clone)
+    return find_checkout(start)
+
+
+def use_helpers(root):
+    """Puts the checkout `root` first on the import path; refuses a foreign or stale `helpers`."""
+    sys.path[:] = [str(root), *(entry for entry in sys.path if entry != str(root))]
+    import helpers
+    origin, api = getattr(helpers, "__file__", None) or "/an unknown place", getattr(helpers, "API", None)
+    if not Path(origin).resolve().is_relative_to(root):
+        raise ImportError(f"`helpers` came from {origin}, not from {root}: restart the runtime and run this "
+                          "cell first; if that does not help, rename or uninstall the other `helpers`.")
+    if api != HELPERS_API:
+        raise ImportError(f"{root} has helpers.API {api}, this notebook needs {HELPERS_API}: save what you need "
+                          "from there, delete it, restart the runtime, open a fresh copy from the badge.")
+
+
+use_helpers(find_checkout(Path(__file__).resolve().parent if "__file__" in globals() else Path.cwd()))
+
+# %% [markdown]
+# The form above is all there is to set. `PROFILE` chooses how much is computed; `DATA` may name a folder of your own
+# photos (one sub-folder for each class), which are then scaled and cropped to squares and take imagenet-5's place; the
+# numbers of the card are imagenet-5's and do not apply to them.
+
+# %%
+import zlib
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from keras import layers, ops
+from sklearn.manifold import TSNE
+from tqdm.auto import tqdm
+
+from helpers import config, data, evaluate, experiments, plots, provenance, results, runtime
+from helpers.data.imageset import spread_order
+from helpers.keras import augment, losses, networks, training
+
+run = runtime.start("09_simclrv2_from_scratch_keras", PROFILE, SEED, USE_DRIVE)
+
+# %% [markdown]
+# Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
+# pictures instead of photographs); `laptop` is real photographs on a CPU, 64 pixels high, with a small network; `colab`
+# is meant for a free T4; `full` has the network and image size of the runs we compare with. To change one value, write
+# for instance `OVERRIDES = {"temperature": 0.5}` in the form above.
+
+# %% tags=["profiles"]
+PROFILES = {
+    "profile": ("smoke", "laptop", "colab", "full"),
+    "stand_in": (True, False, False, False),  # drawn patterns instead of photographs
+    "image_size": (32, 64, 96, 224),  # height and width, pixels
+    "view_size": (24, 48, 96, 224),  # of the crops the network is trained on, pixels
+    "validation_fraction": (0.16, 0.16, 0.16, 0.16),  # of the training images, to choose by
+    "label_fractions": ((0.1, 1.0), (0.05, 0.1, 0.25, 1.0), (0.05, 0.1, 0.25, 1.0), (0.05, 0.1, 0.25, 1.0)),
+    "num_draws": (1, 3, 3, 3),  # of the images that have labels
+    "blocks": ((1, 1), (1, 1, 1, 1), (2, 2, 2, 2), (3, 4, 6, 3)),  # residual blocks of each stage
+    "stem": ("strided", "strided", "strided", "imagenet"),  # in front of them: stride 2, or 4 in ResNet-50
+    "bottleneck": (False, False, False, True),  # three convolutions a block, as in ResNet-50
+    "width": (8, 16, 32, 64),  # channels of the first stage
+    "student_width": (4, 8, 16, 32),  # of the smaller student
+    "zero_last_gamma": (False, False, True, True),  # start each block as its shortcut: good in long trainings
+    "head_outputs": (16, 64, 128, 128),  # the last layer of the projection head
+    "crop_scale": (0.2, 0.2, 0.2, 0.08),  # share of the area that a crop keeps at least
+    "color_strength": (0.5, 0.5, 0.5, 1.0),  # of the jitter; 1 is the paper's
+    "temperature": (0.2, 0.2, 0.2, 0.1),
+    "batch_size": (32, 64, 128, 64),  # images; in pretraining each is seen in two views
+    "pretraining_steps": (40, 4000, 8000, 20000),
+    "pretraining_epochs": (2, 25, 50, 100),  # of `fit`, each of several passes over the images
+    "pretraining_rates": ((2.0,), (0.8, 1.6, 3.2), (0.8, 1.6, 3.2), (0.8, 1.6, 3.2)),  # of LARS, tried on validation
+    "tuning_steps": (20, 500, 1000, 2000),
+    "weight_decay": (1e-4, 1e-4, 1e-4, 1e-4),
+    "warmup_fraction": (0.3, 0.3, 0.1, 0.05),  # of all steps
+    "classifier_steps": (20, 300, 600, 1500),  # with labels, for fine-tuning and from scratch alike
+    "classifier_rates": ((0.05,), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)),  # of SGD
+    "student_steps": (20, 1000, 2000, 5000),
+    "run_experiments": (True, True, True, True),  # False saves their minutes
+    "arms_per_question": (1, 9, 9, 9),  # at most
+    "target_linear": (None, 65.0, 74.0, 77.0),  # percent, with a tenth of the labels
+    "target_gain_over_random": (None, 20.0, None, None),  # points
+    "target_gain_over_scratch": (None, 5.0, None, None),
+}
+cfg = config.resolve(run.profile, PROFILES, OVERRIDES)
+print(config.table(cfg))
+
+# %% [markdown]
+# ## The data
+#
+# imagenet-5 [1] is a small selection of ImageNet's photographs, 300 of each of five classes. 200 training images are
+# set aside as *validation* images, for all choices; the *test* images are looked at once, at the end. Of the other
+# 1,050 training images we pretend to know only some of the labels: 5, 10, 25 % of the published 1,250, and all there
+# are. (*10 %* below means 125 labels, as in the projects we compare with; *100 %* can only be the 1,050.) Which images
+# have labels is chance, 25 of each class for 10 %, so everything is repeated for three *draws*. They are nested: the
+# 62 labels of a draw are among its 125.
+
+# %%
+train_all = data.load("imagenet5", "train", cfg.image_size, cfg.stand_in, DATA)
+test_set = data.load("imagenet5", "test", cfg.image_size, cfg.stand_in, DATA)
+train_set, validation_set = train_all.split_off(cfg.validation_fraction, seed=0)
+for name, image_set in {"train": train_set, "validation": validation_set, "test": test_set}.items():
+    print(f"{name:<11} {len(image_set):>6} images {image_set.image_shape}, per class {image_set.counts()}")
+print(train_set.source)
+COUNTS = {fraction: min(round(fraction * len(train_all)), len(train_set)) for fraction in cfg.label_fractions}
+TENTH, DRAWS = COUNTS[0.1], range(cfg.num_draws)
+
+
+def drawn(count, draw):
+    """Return the positions of `count` training images that have labels in this draw, the same share of each class."""
+    return np.sort(spread_order(train_set.labels, seed=draw)[:count])
+
+
+shown = train_set.subset(drawn(min(20, TENTH), 0))
+results.save_figure(run, "samples", plots.image_grid(
+    shown.images, [shown.class_names[label] for label in shown.labels], num_columns=10))
+
+# %% [markdown]
+# ## Two views of an image
+#
+# SimCLR learns by comparing *views*: random crops of an image, mirrored, with changed colours, grey or blurred. What
+# two views of an image have in common, the network may use to recognise them; what differs, it learns to ignore. The
+# crop matters most [2]: two crops show different parts, so that no pixel can be compared with itself. The colours come
+# next, for crops of one photograph often have the same ones.
+#
+# Each image must have **its own** random numbers. A random operation that is called on a batch after batching, with one
+# number drawn for all, makes all images of the batch brighter or all darker, which then tells nothing about an image.
+# No error message points that out, so we check it: forty copies of one image must become forty different views.
+#
+# Training with labels gets the crop and the flip alone, as the authors do it in fine-tuning [3].
+
+# %%
+def random_view(images, generator):
+    """Return a random view of each image as SimCLR makes it; float `(N, H, W, 3)` in [0, 1] in and out."""
+    images = crop_and_flip(images, generator)
+    strength = cfg.color_strength
+    images = augment.random_color_jitter(images, 0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength,
+                                         probability=0.8, generator=generator)
+    images = augment.random_grayscale(images, 0.2, generator)
+    return augment.random_gaussian_blur(images, generator=generator)
+
+
+def crop_and_flip(images, generator):
+    """Cut a random window out of each image, scale it, and mirror it with probability 1/2."""
+    images = augment.random_resized_crop(images, cfg.view_size, (cfg.crop_scale, 1.0), generator=generator)
+    return augment.random_horizontal_flip(images, generator=generator)
+
+
+class RandomViews(layers.Layer):
+    """Applies `function(images, generator)`, in training only; its generator is saved with a model's variables."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function, self.generator = function, keras.random.SeedGenerator()
+
+    def call(self, images, training=False):
+        return self.function(images, self.generator) if training else images
+
+    def compute_output_shape(self, shape):
+        return shape[0], None, None, shape[3]
+
+
+rows = []
+for original in shown.images[:3, None].astype(np.float32) / 255:
+    views = ops.convert_to_numpy(RandomViews(random_view)(original.repeat(40, axis=0), training=True))
+    assert len({view.tobytes() for view in views}) == 40, "the images of a batch share their random numbers"
+    rows.append(views[:8])
+results.save_figure(run, "views", plots.image_grid(
+    np.concatenate(rows).clip(0, 1), [f"image {i // 8 + 1}, view {i % 8 + 1}" for i in range(24)], num_columns=8))
+
+# %% [markdown]
+# ## The network and its loss
+#
+# The *encoder* $f$ is a ResNet, small in `laptop` (four stages of one residual block), a ResNet-50 in `full`. Its
+# output, the mean over the last maps, are the *features* $h = f(x)$. On top sits the *projection head* $g$, whose
+# output $z = g(h)$ the loss sees. In SimCLR [2] it has two layers and is thrown away after training. SimCLRv2 [3] makes
+# it deeper, three layers, and keeps its first layer: more on this below.
+#
+# In training, a batch of $N$ images becomes $2N$ views and $2N$ projections $z_1, \dots, z_{2N}$. The loss NT-Xent
+# asks each $z_i$: which of the $2N - 1$ others is the other view of your image, $z_{j(i)}$? With the cosine similarity
+# $\mathrm{sim}$ and a temperature $\tau$,
+#
+# $$ L = -\frac{1}{2N} \sum_{i=1}^{2N} \log \frac{\exp\big(\mathrm{sim}(z_i, z_{j(i)}) / \tau\big)}
+#    {\sum_{k \neq i} \exp\big(\mathrm{sim}(z_i, z_k) / \tau\big)} . $$
+#
+# Notebook 14 takes it apart and writes it out by hand; here `losses.nt_xent` computes it. `fit` hands labels over with
+# the images, as ever, but `compute_loss` does not look at them.
+
+# %%
+class SimCLR(keras.Model):
+    """Encoder and projection head; in training images `(N, H, W, 3)` give the projections of two views `(2N, D)`."""
+
+    def __init__(self, width, head_layers):
+        super().__init__()
+        self.view = RandomViews(random_view)
+        self.encoder = networks.resnet(cfg.blocks, width, cfg.bottleneck, cfg.stem, cfg.zero_last_gamma)
+        num_features = self.encoder.output_shape[-1]
+        self.head = networks.projection_head(num_features, num_features, cfg.head_outputs, head_layers)
+
+    def call(self, images, training=False):
+        if training:
+            images = ops.concatenate([self.view(images, training=True) for _ in range(2)])
+        return self.head(self.encoder(images, training=training), training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return losses.nt_xent(*ops.split(y_pred, 2), cfg.temperature)  # y, the labels, plays no part
+
+
+def new_simclr(width=cfg.width, head_layers=3):
+    """Return a SimCLR model with fresh weights."""
+    model = SimCLR(width, head_layers)
+    model.build((None, *train_set.image_shape))
+    return model
+
+
+runtime.seed_everything(SEED)
+model = new_simclr()
+print(f"{training.count_parameters(model.encoder):,} parameters in the encoder, {model.encoder.output_shape[-1]} "
+      f"features; {training.count_parameters(model.head):,} parameters in the head")
+
+# %% [markdown]
+# Before any training: is the loss what it should be? If the network had no idea, each of the $2N - 1$ candidates would
+# have the same probability and the loss would be $\ln(2N - 1)$. With the *wrong* partners it must be near or above
+# that. With the right ones it is lower already, for two views of an image have more in common than two images, even to
+# a network that has learnt nothing.
+
+# %%
+batch = train_set.images[:64].astype(np.float32) / 255
+view_a, view_b = ops.split(model(batch, training=True), 2)
+right, wrong = (float(losses.nt_xent(view_a, b, cfg.temperature)) for b in (view_b, ops.roll(view_b, 1, axis=0)))
+print(f"untrained: right partners {right:.3f}, wrong partners {wrong:.3f}, ln(2N - 1) = {np.log(127):.3f}")
+assert right < wrong and wrong > np.log(127) - 0.3
+
+# %% [markdown]
+# ## LARS, and a schedule over the real number of steps
+#
+# SimCLR is trained with *LARS* [4], made for batches of thousands of images. Plain SGD moves each weight matrix $w$ by
+# the learning rate times its gradient $g$, so that a layer with small weights and large gradients is thrown about while
+# another hardly moves. LARS lets each matrix move by a fixed share of its own length:
+#
+# $$ \Delta w = -\eta \cdot c \, \frac{\lVert w \rVert}{\lVert g + \beta w \rVert} \, (g + \beta w) , $$
+#
+# with the learning rate $\eta$, the share $c$ = 0.001 and the weight decay $\beta$; momentum comes on top. Biases and
+# batch norm are left out of this. A learning rate of LARS therefore cannot be compared with one of SGD: $\eta$ = 1 with
+# $c$ = 0.001 means a thousandth of the weight's length, in every step and every layer. The authors take
+# $\eta = 0.1 \sqrt{B}$ for the batch size $B$; ours is chosen below, around this value.
+#
+# It rises from 0 in a straight line (*warm-up*) and falls along half a cosine to 0, and both count **the steps that
+# will really be taken**. That sounds self-evident, but a schedule of 1,000 steps in a training of 3,800, as in a
+# well-known example, keeps the learning rate at 0 for three quarters of the time. So `fit_model` computes the number
+# from the size of the set. As 1,050 images are only 16 batches, one epoch of `fit` stands for several passes over them.
+
+# %%
+def fit_model(name, model, images, labels, options, seed, look, loss=None):
+    """Train `model` as `options` say, or go on where it was stopped; returns the history, one dict an epoch of `fit`.
+
+    `look` returns what to measure after each epoch: of a model a dict of numbers.
+    """
+    batch_size = min(options["batch_size"], len(images))
+    steps_per_pass, num_epochs = len(images) // batch_size, options["num_epochs"]
+    passes = max(1, round(options["num_steps"] / num_epochs / steps_per_pass))
+    num_steps = num_epochs * passes * steps_per_pass
+    num_warmup_steps = max(1, round(options["warmup_fraction"] * num_steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, num_steps - num_warmup_steps, warmup_target=options["learning_rate"], warmup_steps=num_warmup_steps)
+    if options["optimizer"] == "LARS":
+        optimizer = networks.LARS(schedule, weight_decay=cfg.weight_decay)
+    else:
+        optimizer = keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
+    model.compile(optimizer, loss)
+    settings = options | {"seed": seed, "start": networks.weights_hash(model), "code": CODE, "settings": SETTINGS,
+                          "data": [zlib.crc32(array) for array in (images, labels)]}
+    checkpoint = training.Checkpoint(run.folder / "checkpoints" / name, settings, model=model)
+    history = checkpoint.resume()
+    tensorboard = training.TensorBoard(run.folder / "tensorboard" / name, next_epoch=len(history) + 1)
+    with tqdm(total=num_epochs, initial=len(history), desc=name, leave=False) as bar:
+        measure = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: (logs.update(look(model)), bar.update()))
+        model.fit(training.batches(images, labels, batch_size, seed, passes * len(history), drop_last=True),
+                  steps_per_epoch=passes * steps_per_pass, initial_epoch=len(history), epochs=num_epochs,
+                  callbacks=[measure, tensorboard, checkpoint], verbose=0)
+    tensorboard.close(options, {f"final/{name}": value for name, value in history[-1].items() if "valid" in name})
+    return history
+
+
+# %% [markdown]
+# ## Pretraining without labels
+#
+# A falling loss does not say that anything useful is learnt. After each epoch we therefore ask the **nearest
+# neighbours**: each validation image gets the class that its 20 most similar training images vote for, similar in
+# their features. Nothing is trained for that; it only shows whether images of a class lie together. (The votes use the
+# labels of all training images. They serve to look at the training and to choose its learning rate, once for all that
+# follows; no gradient comes from them.)
+
+# %%
+def features_of(encoder, image_set):
+    """Return float32 `(N, num_features)`, or of a classifier its logits."""
+    return training.predict(encoder, image_set.images, batch_size=250)
+
+
+def knn(model):
+    """Return how well the nearest neighbours say what is on the validation images, in percent."""
+    votes, asked = features_of(model.encoder, train_set), features_of(model.encoder, validation_set)
+    neighbours = min(20, len(train_set) // 10)
+    return {"val_knn": 100 * evaluate.knn_accuracy(votes, train_set.labels, asked, validation_set.labels, neighbours)}
+
+
+def pretrain(name, changes, seed):
+    """Train encoder and head without labels; returns `(model, history)`."""
+    options = PRETRAINING | changes
+    runtime.seed_everything(seed)
+    model = new_simclr(options["width"], options["head_layers"])
+    return model, fit_model(f"pretraining/{name}", model, train_set.images, train_set.labels, options, seed, knn)
+
+
+PRETRAINING = {"optimizer": "LARS", "learning_rate": None, "batch_size": cfg.batch_size, "width": cfg.width,
+               "head_layers": 3, "num_steps": cfg.pretraining_steps, "num_epochs": cfg.pretraining_epochs,
+               "warmup_fraction": cfg.warmup_fraction}
+SETTINGS = [cfg.crop_scale, cfg.color_strength, cfg.temperature, cfg.weight_decay]
+CODE = provenance.source_hash(RandomViews, random_view, crop_and_flip, SimCLR, new_simclr, fit_model, pretrain)
+found_rates = {}
+for rate in cfg.pretraining_rates:
+    changes = {"learning_rate": rate, "num_steps": cfg.tuning_steps, "num_epochs": 1}
+    found_rates[rate] = round(pretrain(f"tuning-{rate}", changes, SEED)[1][-1]["validation_knn"], 2)
+PRETRAINING["learning_rate"] = max(found_rates, key=found_rates.get)
+print(f"validation kNN (%) by learning rate {found_rates}, chosen {PRETRAINING['learning_rate']}")
+
+# %% [markdown]
+# If the best value sits at an end of the list, the list may be too short: extend it in `PROFILES` and run again. Short
+# trainings also tend to favour larger rates than long ones. Now the training itself:
+
+# %%
+runtime.seed_everything(SEED)
+untrained = new_simclr()  # where the training starts
+pretrained, history = pretrain("headline", {}, SEED)
+assert history[-1]["train_loss"] < history[0]["train_loss"], "the loss did not fall: is the learning rate too high?"
+pretraining_minutes = sum(epoch["seconds"] for epoch in history) / 60
+print(f"{pretraining_minutes:.1f} minutes; nearest neighbours: {history[-1]['validation_knn']:.1f} % of the validation "
+      f"images, before training {knn(untrained)['val_knn']:.1f} %")
+units = {"train_loss": "nats", "validation_knn": "%"}
+results.save_figure(run, "curves", plots.curves({"SimCLR": history}, ["train_loss", "validation_knn"], units=units))
+
+# %% [markdown]
+# The loss cannot reach 0. Similarities lie between -1 and 1, so even with perfect pairs and all else unrelated it is
+# $\ln\big(1 + (2N - 2) \, e^{-1/\tau}\big)$: with $N$ = 64 and $\tau$ = 0.2 that is 0.62.
+#
+# ## How much can a linear layer read from the features?
+#
+# The *linear probe* trains nothing but one linear layer, on features that were computed once; the encoder is *frozen*,
+# and a hash of its weights before and after proves it. The layer is fitted to the end by L-BFGS (no steps, no learning
+# rate); its one setting, the weight decay, comes from the validation images. The **random encoder**, the same network
+# before training, gets exactly the same. It is the baseline that says what training without labels has added.
+
+# %%
+ENCODERS = {"pretrained": pretrained.encoder, "random encoder": untrained.encoder}
+hashes = {name: networks.weights_hash(encoder) for name, encoder in ENCODERS.items()}
+FEATURES = {name: [features_of(encoder, image_set) for image_set in (train_set, validation_set)]
+            for name, encoder in ENCODERS.items()}
+
+
+def probe(train_features, asked_features, asked_labels, count, l2):
+    """Fit a linear layer to `count` labelled images, once for each draw; returns a list of accuracies (%)."""
+    found = [evaluate.linear_probe(train_features[chosen], train_set.labels[chosen], asked_features, asked_labels, l2)
+             for chosen in (drawn(count, draw) for draw in DRAWS)]
+    return [100 * each["accuracy"] for each in found]
+
+
+def best_l2(name, count):
+    """Return the weight decay with the best mean on the validation images, and that mean (%)."""
+    means = {l2: np.mean(probe(*FEATURES[name], validation_set.labels, count, l2)) for l2 in (1.0, 0.1, 0.01, 0.001)}
+    return max(means.items(), key=lambda item: item[1])
+
+
+for name in ENCODERS:
+    l2, mean = best_l2(name, TENTH)
+    print(f"{name:<15} {TENTH} labels, validation accuracy {mean:.1f} %, weight decay {l2}")
+
+# %% [markdown]
+# ## Fine-tuning, and training from scratch
+#
+# In *fine-tuning*, the whole network goes on learning with the labels there are. SimCLR keeps the encoder, throws the
+# head away and puts a new linear layer on top. SimCLRv2 [3] cuts later, **inside** the head: with
+# `finetune_layer` = 1, encoder and first head layer (dense, batch norm, ReLU) are kept and trained on. Why should that
+# help? The head's last layers forget what the loss does not need, its first one has not yet forgotten much, and it has
+# been trained, where a new layer would have to learn from 125 images.
+#
+# The baseline learns **from scratch**: the same network with fresh weights, the same labelled images in the same order,
+# the same augmentation, schedule and number of steps, and its own learning rate, chosen from the same list. The new
+# linear layer starts with zeros in both, so that the first loss is $\ln 5$ exactly.
+
+# %%
+def classifier(options):
+    """Return views, encoder, the first `finetune_layer` layers of the head and a new linear layer, as one network."""
+    model = new_simclr(options["width"], options["head_layers"])
+    if options["start"] == "pretrained":  # a copy: the pretrained model itself stays as it is
+        model.set_weights(PRETRAINED[options["head_layers"]].get_weights())
+    kept = model.head.layers[:3 * options["finetune_layer"]]  # dense, norm and ReLU of each
+    return keras.Sequential([
+        keras.Input(train_set.image_shape), RandomViews(VIEWS[options["views"]]), model.encoder, *kept,
+        layers.Dense(train_set.num_classes, kernel_initializer="zeros", name="logits")])
+
+
+def accuracy(model, image_set=validation_set):
+    """Return the share of right answers, in percent."""
+    return 100 * evaluate.accuracy(image_set.labels, features_of(model, image_set).argmax(1))
+
+
+def train_classifier(arm, changes, count, draw, teacher=None):
+    """Train with `count` labels, or with a teacher's answers to all training images; returns `(model, history)`."""
+    options = CLASSIFIER | changes
+    chosen = train_set.subset(drawn(count, draw)) if teacher is None else train_set
+    labels, loss = chosen.labels, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if teacher is not None:
+        labels, loss = features_of(teacher, train_set), soft_loss
+    runtime.seed_everything(SEED + draw)
+    model = classifier(options)
+    name = f"classifiers/{arm}-{count}-{draw}-{options['learning_rate']}"
+    return model, fit_model(name, model, chosen.images, labels, options, SEED + draw,
+                            lambda model: {"val_accuracy": accuracy(model)}, loss)
+
+
+PRETRAINED, VIEWS = {3: pretrained}, {"crop, flip": crop_and_flip, "SimCLR": random_view}
+CLASSIFIER = {"start": "pretrained", "finetune_layer": 1, "views": "crop, flip", "optimizer": "SGD",
+              "learning_rate": None, "batch_size": cfg.batch_size, "width": cfg.width, "head_layers": 3,
+              "num_steps": cfg.classifier_steps, "num_epochs": 5, "warmup_fraction": 0.1}
+ARMS = {"fine-tuned": {"start": "pretrained"}, "from scratch": {"start": "scratch"}}
+
+# %% [markdown]
+# The learning rate is chosen with 125 labels, by the mean of all draws on the validation images; it then holds for all
+# numbers of labels.
+
+# %%
+minutes = {}
+for arm, options in ARMS.items():
+    means = {}
+    for rate in cfg.classifier_rates:
+        found = [train_classifier(arm, options | {"learning_rate": rate}, TENTH, draw)[1] for draw in DRAWS]
+        means[rate] = np.mean([each[-1]["validation_accuracy"] for each in found]).round(1)
+        minutes[arm, rate] = sum(epoch["seconds"] for each in found for epoch in each) / 60
+    options["learning_rate"] = max(means, key=means.get)
+    print(f"{arm:<13} validation accuracy (%) by learning rate {means}, chosen {options['learning_rate']}, "
+          f"{minutes[arm, options['learning_rate']]:.1f} minutes for {cfg.num_draws} draws")
+
+# %% [markdown]
+# ## Experiments: how deep a head, and where to cut it?
+#
+# Two claims of the SimCLRv2 paper, on our scale: a deeper head is better, and its first layer is worth keeping. For a
+# head of two layers the encoder is pretrained once more, with the same steps and learning rate; then each network is
+# fine-tuned with 125 labels from every layer that there is. The last two arms ask what the *baseline* gets from the
+# views: does it help a network from scratch to see what SimCLR sees? All numbers are means over the draws, on the
+# validation images. With only 200 of those, chance alone moves a single accuracy by more than three points, and the
+# draws share these images: take differences below that for nothing.
+
+# %%
+def train_arm(changes, seed):
+    """Fine-tune (or train from scratch) on the draw `seed`; return the history."""
+    arm = "from scratch" if "start" in changes else "fine-tuned"
+    return train_classifier(arm, ARMS[arm] | changes, TENTH, seed)[1]
+
+
+EXPERIMENTS = {
+    "head of three layers": [{"finetune_layer": layer} for layer in (1, 0, 2)],
+    "head of two layers": [{"head_layers": 2, "finetune_layer": layer} for layer in (1, 0)],
+    "from scratch": [{"start": "scratch", "views": views} for views in VIEWS],
+}
+EXPERIMENTS = {question: arms[:cfg.arms_per_question] for question, arms in EXPERIMENTS.items()}
+arms = {}
+if cfg.run_experiments:
+    PRETRAINED[2], shorter = pretrain("two-layer-head", {"head_layers": 2}, SEED)
+    print(f"two-layer head: nearest neighbours {shorter[-1]['validation_knn']:.1f} %, "
+          f"{sum(epoch['seconds'] for epoch in shorter) / 60:.1f} minutes")
+    for question, found in experiments.run(EXPERIMENTS, CLASSIFIER, train_arm, DRAWS).items():
+        arms |= {f"{question}: {arm}": value for arm, value in found.items()}
+    display(results.save_figure(run, "experiments", plots.comparison(arms, "validation accuracy (%)", digits=1)))
+
+# %% [markdown]
+# ## Distillation: the images a second time
+#
+# Now 1,050 images and a network that has seen 125 labels. Let it be the *teacher*: it answers all training images, each
+# with a probability for every class, and a *student* learns to give the same answers. No label is needed for that. With
+# the logits $f_T$ of the teacher, $f_S$ of the student and a temperature $\tau$ (1 here), the loss is [3]
+#
+# $$ L = -\sum_{x} \sum_{y} P_T(y \mid x) \, \log P_S(y \mid x) , \qquad
+#    P(y \mid x) = \frac{\exp(f(x)_y / \tau)}{\sum_{y'} \exp(f(x)_{y'} / \tau)} . $$
+#
+# `losses.distillation` is the mean of the same but for the teacher's own entropy, which no student can change, so that
+# 0 means complete agreement. The soft answers say more than the best class: that this cat might as well be a dog.
+#
+# One student is as large as the teacher's encoder, the other has half as many channels in every layer, a fourth of the
+# parameters. Both start from scratch, at the learning rate that the baseline chose. The controls that count: the same
+# two networks, trained for **as many steps** with the 125 labels alone.
+
+# %%
+def soft_loss(teacher_logits, student_logits):
+    return losses.distillation(student_logits, teacher_logits, temperature=1.0)
+
+
+STUDENT = ARMS["from scratch"] | {"finetune_layer": 0, "num_steps": cfg.student_steps}
+STUDENTS = {"same size": STUDENT, "smaller": STUDENT | {"width": cfg.student_width}}
+for name, options in STUDENTS.items():
+    print(f"{name:<10} {training.count_parameters(classifier(CLASSIFIER | options)):>10,} parameters")
+
+# %% [markdown]
+# ## The test images, once
+#
+# Everything is decided. The last trainings follow the choices made above: fine-tuning and scratch for every number of
+# labels, students of the teachers that know 125; each network is then tested, and so are the linear probes.
+
+# %%
+SCORES, test_features = {}, {name: features_of(encoder, test_set) for name, encoder in ENCODERS.items()}
+for count in COUNTS.values():
+    for name in ENCODERS:
+        SCORES[f"linear probe, {name}", count] = probe(
+            FEATURES[name][0], test_features[name], test_set.labels, count, best_l2(name, count)[0])
+    for arm, options in ARMS.items():
+        SCORES[arm, count] = [accuracy(train_classifier(arm, options, count, draw)[0], test_set) for draw in DRAWS]
+for size, options in STUDENTS.items():
+    guided, alone = (SCORES.setdefault((f"{kind}, {size}", TENTH), []) for kind in ("student", "labels alone"))
+    for draw in DRAWS:
+        teacher = train_classifier("fine-tuned", ARMS["fine-tuned"], TENTH, draw)[0]
+        guided.append(accuracy(train_classifier(f"student-{size}", options, TENTH, draw, teacher)[0], test_set))
+        alone.append(accuracy(train_classifier(f"alone-{size}", options, TENTH, draw)[0], test_set))
+assert hashes == {name: networks.weights_hash(encoder) for name, encoder in ENCODERS.items()}, "no longer frozen"
+test_accuracy = {key: evaluate.mean_and_spread(values) for key, values in SCORES.items()}
+table = pd.Series({key: results.format_metric(value) for key, value in test_accuracy.items()}).unstack(fill_value="")
+display(table.rename_axis(index="test accuracy (%)", columns="labels"))
+
+# %% [markdown]
+# The **label-efficiency curve**: what accuracy does a given number of labels buy? Points are means over the draws, bars
+# the standard deviation of the draws. (At the right end all images have labels, so that draws differ in the initial
+# weights and the order only, and those of a linear probe not at all.)
+
+# %%
+CURVES = [*ARMS, *(f"linear probe, {name}" for name in ENCODERS)]
+with plt.style.context(["default", plots.STYLE]):
+    figure, ax = plt.subplots(figsize=(plots.WIDTH, 4), layout="constrained")
+    for index, name in enumerate(CURVES):
+        values = [test_accuracy[name, count] for count in COUNTS.values()]
+        ax.errorbar([count * 1.02 ** (index - 1.5) for count in COUNTS.values()], [value["mean"] for value in values],
+                    [value["sd"] or 0 for value in values], label=name, capsize=3, color=plots.PALETTE[index],
+                    linestyle=plots.LINES[index], marker=plots.MARKERS[index])
+    ax.set(xscale="log", xlabel="labelled images (count, and share of the published ones; logarithmic)",
+           ylabel="test accuracy (%)")
+    ax.set_xticks(list(COUNTS.values()), [f"{count}\n{fraction:.0%}" for fraction, count in COUNTS.items()])
+    ax.minorticks_off()
+    ax.grid(True)
+    ax.legend()
+    plt.close(figure)
+results.save_figure(run, "label_efficiency", figure)
+
+# %% [markdown]
+# Read the figure along a vertical line: at the left, where labels are few, the distance between the pretrained
+# network's curves and the one from scratch is what pretraining is worth. Then read it along a horizontal line: how many
+# labels does training from scratch need to be as good as the probe with 125? Where bars overlap, the draw matters as
+# much as the method. Mind what is equal here: the labels and the steps with labels. Pretraining comes on top of them,
+# so the curve compares ways to use labels, not ways to use a processor.
+#
+# Now the students: does one beat its teacher, and by how much its control, the same network with the 125 labels alone?
+
+# %%
+students = [name for name, count in SCORES if name.startswith(("student", "labels alone"))]
+display(results.save_figure(run, "distillation", plots.comparison(
+    {"fine-tuned (the teacher)" if name == "fine-tuned" else name: test_accuracy[name, TENTH]
+     for name in ("fine-tuned", *students)}, f"test accuracy (%), {TENTH} labels", digits=1)))
+
+# %% [markdown]
+# ## What lies near what?
+#
+# *t-SNE* [5] lays the features of the test images out in the plane so that near ones stay near; distances between far
+# groups mean nothing. These are images that no training has seen. Look whether the classes form groups on the right,
+# where no label has been used, and where they run into each other: which two are hardest to tell apart? The random
+# encoder's map stands beside it, since t-SNE can make structure out of very little.
+
+# %%
+maps = {}
+for name in reversed(ENCODERS):
+    unit = test_features[name] / np.linalg.norm(test_features[name], axis=1, keepdims=True)
+    perplexity = min(30, (len(unit) - 1) / 3)
+    maps[name] = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(unit)
+results.save_figure(run, "tsne", plots.embedding(maps, test_set.labels, test_set.class_names, method="t-SNE"))
+
+# %% [markdown]
+# ## Results
+#
+# | network | method | labels | test accuracy (%) |
+# |---|---|---|---|
+# | ResNet-50, 224 pixels, 200 epochs [6] | SimCLR without crop and blur, linear probe | 125 | 52.8 |
+# | ResNet-50, 224 pixels [6] | supervised from scratch, no augmentation | 1,250 | 64.4 |
+# | ResNet-50, PyTorch, 200 / 1,000 epochs [7] | SimCLR, linear probe | 250 | 68.0 / 72.8 |
+# | ours, as set in `PROFILES` | linear probe; the others above | 125 | next cell, mean and spread over draws |
+#
+# Theirs are single runs, those of [6] stopped at the best epoch on the test images. The supervised number of [6] took
+# all labels, ten times as many as its linear probe.
+
+# %%
+def tenth(name):
+    return test_accuracy[name, TENTH]
+
+
+steps = int(pretrained.optimizer.iterations)
+linear = tenth("linear probe, pretrained")
+metrics = {
+    "linear_accuracy": linear, "random_linear_accuracy": tenth("linear probe, random encoder"),
+    "scratch_accuracy": tenth("from scratch"), "finetuned_accuracy": tenth("fine-tuned"),
+    "gain_over_random": linear["mean"] - tenth("linear probe, random encoder")["mean"],
+    "gain_over_scratch": linear["mean"] - tenth("from scratch")["mean"],
+    "validation_knn": history[-1]["validation_knn"], "random_validation_knn": knn(untrained)["val_knn"],
+    **{name.replace(", ", "_").replace(" ", "_"): tenth(name) for name in students},
+    **{f"{name}: {count} labels": value for (name, count), value in test_accuracy.items()},
+    **arms,
+    **{f"{name}: encoder hash": int(value[:12], 16) for name, value in hashes.items()},
+    "encoder_parameters": training.count_parameters(pretrained.encoder), "optimizer_steps": steps,
+    "images_seen": steps * min(cfg.batch_size, len(train_set)), "classifier_steps": cfg.classifier_steps,
+    "images_per_second": steps * min(cfg.batch_size, len(train_set)) / (60 * pretraining_minutes),
+    "learning_rate": PRETRAINING["learning_rate"],
+    **{f"{arm}: learning rate": options["learning_rate"] for arm, options in ARMS.items()},
+}
+targets = [{"metric": metric, "at_least": None if DATA else bound} for metric, bound in (
+    ("linear_accuracy", cfg.target_linear), ("gain_over_random", cfg.target_gain_over_random),
+    ("gain_over_scratch", cfg.target_gain_over_scratch))]
+training_minutes = pretraining_minutes + minutes["from scratch", ARMS["from scratch"]["learning_rate"]]
+record = results.save(run, cfg, metrics, targets, [train_set, validation_set, test_set], training_minutes)
+
+# %% [markdown]
+# **TensorBoard** has all curves, and under *HParams* a table of all runs with their options. In Colab or Jupyter put
+# `%load_ext tensorboard` and `%tensorboard --logdir FOLDER/tensorboard` into a cell of their own, where `FOLDER` is
+# what the first cell printed behind *Files of this run*.
+#
+# ## If something goes wrong
+#
+# - **No GPU found** in Colab: *Runtime > Change runtime type > T4 GPU*, then *Run all*.
+# - **The loss stays at ln(2N - 1)**: all projections are alike. Lower the learning rate, or look at the views: do they
+#   still show the same thing?
+# - **The loss falls, the nearest neighbours do not get better**: the views have something in common that says nothing
+#   about the object, such as their colours. Make the crop or the jitter stronger.
+# - **Fine-tuning is worse than the linear probe**: its learning rate is too high, and the first steps destroy what the
+#   pretraining has built; or too low for the few steps.
+# - **Out of memory**: halve `batch_size`; keep the learning rate of LARS near a tenth of the batch size's square root.
+# - **The data cannot be downloaded**: the message names the hosts, the files and the folder to put them in.
+# - **The notebook seems not to train**: it resumed a finished run, and says so. Delete the folder `runs` to start over.
+#
+# ## Exercises
+#
+# Each exercise has a stub to fill in and a check that tells you whether it is right. One solution to each is folded
+# away in the last cell of the section.
+#
+# **1. One step of LARS.** Return the weights after the first step, where the momentum is still 0. (Mind a gradient a
+# hundred times as large: what does the step do?)
+
+# %% tags=["exercise"]
+def exercise_1(weight, gradient, learning_rate, share, weight_decay):
+    """Return the new weights; `weight` and `gradient` float `(K, D)`, numpy arrays."""
+    raise NotImplementedError
+
+
+def check_1(answer):
+    weight, gradient = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    for scale in (1, 100):
+        variable = keras.Variable(weight)
+        optimizer = networks.LARS(0.5, weight_decay=0.1, trust_coefficient=0.2)
+        optimizer.apply([ops.convert_to_tensor(scale * gradient)], [variable])
+        found = answer(weight, scale * gradient, 0.5, 0.2, 0.1)
+        assert np.allclose(found, ops.convert_to_numpy(variable), atol=1e-5), f"not LARS, gradient times {scale}"
+
+
+runtime.self_check(check_1, exercise_1)
+
+# %% [markdown]
+# **2. One draw for all?** Write the check that would have found the mistake described under *Two views*: does a random
+# operation treat each image of a batch by itself? Mind operations with few outcomes, such as a flip, and operations
+# that do nothing.
+
+# %% tags=["exercise"]
+def exercise_2(operation, image):
+    """Return True if `operation` draws for each image; it maps `(N, H, W, 3)` to the same shape, image `(H, W, 3)`."""
+    raise NotImplementedError
+
+
+def check_2(answer):
+    generator = np.random.default_rng(0)
+    image = generator.random((6, 6, 3))
+    operations = {
+        "one brightness for all": (False, lambda images: images * generator.random()),
+        "no change at all": (False, lambda images: images),
+        "a brightness for each": (True, lambda images: images * generator.random((len(images), 1, 1, 1))),
+        "a flip for each": (True, lambda images: np.where(
+            generator.random((len(images), 1, 1, 1)) < 0.5, images[:, :, ::-1], images)),
+    }
+    for name, (expected, operation) in operations.items():
+        assert answer(operation, image) == expected, f"{name}: expected {expected}"
+
+
+runtime.self_check(check_2, exercise_2)
+
+# %% [markdown]
+# **3. What the student is told.** Return the gradient of the distillation loss of *one* image, as in the equation
+# above, with respect to the student's logits. What does it say when student and teacher agree, and how does it differ
+# from that of the cross-entropy with a hard label?
+
+# %% tags=["exercise"]
+def exercise_3(student_logits, teacher_logits, temperature):
+    """Return float `(K,)`; both logits float `(K,)`, numpy arrays."""
+    raise NotImplementedError
+
+
+def check_3(answer):
+    student, teacher = np.random.default_rng(0).normal(size=(2, 4))
+
+    def loss(logits, temperature):
+        own, guide = (evaluate.softmax(values[None] / temperature)[0] for values in (logits, teacher))
+        return -np.sum(guide * np.log(own))
+
+    for temperature in (1.0, 0.3):
+        expected = [(loss(student + step, temperature) - loss(student - step, temperature)) / 2e-5
+                    for step in 1e-5 * np.eye(4)]
+        found = answer(student, teacher, temperature)
+        assert np.allclose(found, expected, atol=1e-6), f"temperature {temperature}: expected {np.round(expected, 4)}"
+
+
+runtime.self_check(check_3, exercise_3)
+
+# %% cellView="form" tags=["solution"]
+# @title Solutions (double-click to see)
+def solution_1(weight, gradient, learning_rate, share, weight_decay):
+    gradient = gradient + weight_decay * weight
+    return weight - learning_rate * share * np.linalg.norm(weight) / np.linalg.norm(gradient) * gradient
+
+
+def solution_2(operation, image):
+    views = np.asarray(operation(np.repeat(image[None], 40, axis=0)))
+    return len({view.tobytes() for view in views}) > 1
+
+
+def solution_3(student_logits, teacher_logits, temperature):
+    own, guide = (evaluate.softmax(logits[None] / temperature)[0] for logits in (student_logits, teacher_logits))
+    return (own - guide) / temperature
+
+
+# %% [markdown]
+# ## Conclusion
+#
+# Photographs without labels are worth something twice: a contrastive loss makes an encoder of them from which a linear
+# layer can read classes with few labels, and a teacher's answers let another network learn from them once more. What
+# each part is worth shows only beside a baseline with the same labels, steps and care, and beside its own control. A
+# recorded run of this notebook is still to come; the numbers will stand here and in the card.
+#
+# Next: notebook 08 fine-tunes the authors' own networks in the same way; notebook 10 gives the contrastive loss the
+# labels; notebook 11 looks into distillation; notebook 16 compares such methods on photos of your own.
+#
+# ## References
+#
+# 1. A. Rastogi. imagenet-5-categories. https://github.com/thunderInfy/imagenet-5-categories
+# 2. T. Chen, S. Kornblith, M. Norouzi, G. Hinton. A simple framework for contrastive learning of visual
+#    representations. 2020. https://arxiv.org/abs/2002.05709
+# 3. T. Chen, S. Kornblith, K. Swersky, M. Norouzi, G. Hinton. Big self-supervised models are strong semi-supervised
+#    learners. 2020. https://arxiv.org/abs/2006.10029
+# 4. Y. You, I. Gitman, B. Ginsburg. Large batch training of convolutional networks. 2017.
+#    https://arxiv.org/abs/1708.03888
+# 5. L. van der Maaten, G. Hinton. Visualizing data using t-SNE. Journal of Machine Learning Research 9, 2008.
+# 6. S. Paul. SimCLR in TensorFlow 2. https://github.com/sayakpaul/SimCLR-in-TensorFlow-2
+# 7. A. Rastogi. SimCLR in PyTorch. https://github.com/thunderInfy/simclr
