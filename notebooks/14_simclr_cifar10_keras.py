@@ -632,13 +632,13 @@ for question, arms in found.items():
 #
 # - **Views.** Crop and colours are worth most, as the paper [1] found: without the crop 15 points are lost, without the
 #   colours 7. Leaving out the crop alone is worse than leaving out both: then the colours have to be ignored, but every
-#   pixel stays in its place, and the network learns to compare places. The *blur* is worth nothing here (1.4 points
-#   less with it, no more than chance may do): at 32 pixels there is little fine grain to hide. SimCLR's authors left it
-#   out on CIFAR-10, and so might we.
+#   pixel stays in its place, so that comparing places may be all the network learns. The *blur* is worth nothing here
+#   (1.4 points less with it, no more than chance may do): at 32 pixels there is little fine grain to hide. SimCLR's
+#   authors left it out on CIFAR-10, and so might we.
 # - **Temperature.** Nothing to be told apart between 0.05 and 0.5; 1.0 is lowest, as it hardly tells near from far.
 # - **Head.** With none, the features themselves have to forget what differs between views: 5 to 7 points less. Whether
 #   one layer is better than two, one seed cannot say; in the paper's long trainings two were better. Three are lower
-#   here: more layers to train in only 156 steps.
+#   here, probably because more layers have to be trained in only 156 steps.
 #
 # ## What can be read from the features?
 #
