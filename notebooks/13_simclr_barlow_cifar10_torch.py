@@ -147,7 +147,7 @@ PROFILES = {
     "width": (8, 32, 64, 64),  # channels of the first stage
     "simclr_head": ((32, 16), (256, 128), (1024, 128), (1024, 128)),  # hidden features, outputs
     "barlow_head": ((32, 32), (512, 512), (512, 128), (512, 128)),
-    "num_epochs": (3, 4, 100, 1000),  # without labels, for both methods
+    "num_epochs": (3, 6, 100, 1000),  # without labels, for both methods
     "simclr_batch_size": (64, 128, 512, 512),  # images, each seen in two views
     "barlow_batch_size": (64, 64, 128, 128),
     "simclr_learning_rate": (0.2, 0.2, 0.12, 0.06),  # of SGD
@@ -183,10 +183,11 @@ print(config.table(cfg))
 # would move it to the GPU. The same notebook also runs on several GPUs, each with its share of every batch, when it is
 # started with `accelerate launch notebooks/13_simclr_barlow_cifar10_torch.py` (batch norm then sees each GPU's own
 # share). And it turns on *mixed precision* (notebook 05): 16 bits for convolutions and matrix products, `bfloat16`
-# where the GPU has it, `float16` with a scaled loss on a T4.
+# where the GPU or the processor computes with it, `float16` with a scaled loss on a T4, 32 bits on other processors.
 
 # %%
-has_bfloat16 = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+has_bfloat16 = (torch.cuda.get_device_capability() >= (8, 0) if torch.cuda.is_available()
+                else torch.cpu.get_capabilities().get("avx512_bf16", False))
 precision = "bf16" if has_bfloat16 else "fp16" if torch.cuda.is_available() else "no"
 accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=precision,
                           kwargs_handlers=[GradScalerKwargs(init_scale=1024.0)])
