@@ -41,10 +41,9 @@ def batches(images, labels, batch_size, seed=None, epoch=0, drop_last=False):
 
 def predict(model, images, batch_size=1000):
     """Return the model's outputs for uint8 images `(N, H, W, C)` as a float32 array `(N, K)`, in evaluation mode."""
-    def outputs(start):
-        return keras.ops.convert_to_numpy(model(images[start:start + batch_size].astype(np.float32) / 255, training=False))
-
-    return np.concatenate([outputs(start) for start in range(0, len(images), batch_size)]).astype(np.float32)
+    outputs = [model(images[start:start + batch_size].astype(np.float32) / 255, training=False)
+               for start in range(0, len(images), batch_size)]
+    return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs]).astype(np.float32)
 
 
 def count_parameters(model, trainable_only=False):
