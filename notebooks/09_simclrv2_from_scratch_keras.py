@@ -32,7 +32,12 @@
 # | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13, TensorFlow 2.20) |
 #
 # <!-- measured:begin -->
-# No run has been recorded yet.
+# | measured | result | minutes of training | images per second | memory | device |
+# |---|---|---|---|---|---|
+# | `laptop` | linear accuracy 68.13 ± 0.61 (n = 3) | 8.1 | 700 | 3694 MiB | CPU, 2 cores (AMD EPYC) |
+#
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
 # **You will learn** to
@@ -455,6 +460,11 @@ units = {"train_loss": "nats", "validation_knn": "%"}
 results.save_figure(run, "curves", plots.curves({"SimCLR": history}, ["train_loss", "validation_knn"], units=units))
 
 # %% [markdown]
+# In the recorded `laptop` run the loss falls from 4.4 to 1.8, and the neighbours name 66 % of the validation images
+# instead of 31 %; most of the gain comes in the first third. From one epoch to the next the curve jumps by three
+# points: that is what 200 images can tell. The learning rates 1.6 and 3.2 were level after 320 steps (55.5 %), 0.8 was
+# behind.
+#
 # The loss cannot reach 0. Similarities lie between -1 and 1, so even with perfect pairs and all else unrelated it is
 # $\ln\big(1 + (2N - 2) \, e^{-1/\tau}\big)$: with $N$ = 64 and $\tau$ = 0.2 that is 0.61.
 #
@@ -496,6 +506,10 @@ for name in FEATURES:
     print(f"{name:<15} {TENTH} labels, validation accuracy {mean:.1f} %, weight decay {l2}")
 
 # %% [markdown]
+# In the recorded `laptop` run the probe names 64 % of the validation images with 125 labels, on the random encoder 40
+# %. Behind the three layers of the head it is 64.3, 63.8 and 64.7 %: on this scale the head loses nothing that a linear
+# layer could use.
+#
 # ## Fine-tuning, and training from scratch
 #
 # In *fine-tuning*, the whole network goes on learning with the labels there are. SimCLR keeps the encoder, throws the
@@ -572,6 +586,10 @@ for arm, options in ARMS.items():
           f"{minutes[arm, options['learning_rate']]:.1f} minutes for {cfg.num_draws} draws")
 
 # %% [markdown]
+# In the recorded `laptop` run fine-tuning is best at 0.01 (64.7, 63.0 and 59.7 % for the three rates): large steps
+# destroy what is there. Training from scratch is best at 0.1 (51.0, 54.2, 55.8 %). Both sit at an end of the list, so
+# each might gain a little more; the nine points between them are no matter of that.
+#
 # ## Experiments: how deep a head, and where to cut it?
 #
 # Two claims of the SimCLRv2 paper, on our scale: a deeper head is better, and its first layer is worth keeping. For a
@@ -607,6 +625,19 @@ if cfg.run_experiments:
     display(results.save_figure(run, "experiments", plots.comparison(arms, "validation accuracy (%)", digits=1)))
 
 # %% [markdown]
+# The recorded `laptop` run, validation accuracy in %, mean and standard deviation of three draws:
+#
+# | network | cut behind layer 0 | 1 | 2 |
+# |---|---|---|---|
+# | head of three layers | 63.2 ± 1.8 | 64.7 ± 1.0 | 64.2 ± 1.6 |
+# | head of two layers | 64.2 ± 0.3 | 62.0 ± 1.3 | |
+# | from scratch, crop and flip / SimCLR's views | | 55.8 ± 3.3 / 60.0 ± 1.3 | |
+#
+# Neither of the paper's two claims can be seen here: all pretrained arms lie within three points. That does not refute
+# them; the paper's networks are a hundred times as large, and most of its gain is with the largest. The last row is the
+# larger difference: SimCLR's views are worth about four points to the *baseline*. A part of what pretraining seems to
+# bring is owed to the views alone; five points are left.
+#
 # ## Distillation: the images a second time
 #
 # Now 1,050 images and a network that has seen 125 labels. Let it be the *teacher*: it answers all training images, each
@@ -695,6 +726,19 @@ results.save_figure(run, "label_efficiency", figure)
 # much as the method. Mind what is equal here: the labels, and for the trained networks the steps with labels.
 # Pretraining comes on top of them, so the curve compares ways to use labels, not ways to use a processor.
 #
+# In the recorded `laptop` run (test images, %, mean of three draws):
+#
+# | labels | 62 | 125 | 312 | 1,050 |
+# |---|---|---|---|---|
+# | linear probe, pretrained | 63.2 | 68.1 | 72.7 | 75.2 |
+# | fine-tuned | 63.3 | 66.5 | 71.9 | 75.5 |
+# | from scratch | 43.6 | 54.5 | 63.3 | 69.3 |
+# | linear probe, random encoder | 35.2 | 38.9 | 42.0 | 48.8 |
+#
+# Pretraining is worth 20 points with 62 labels, 14 with 125, 9 with 312 and still 6 with all of them. Along the
+# horizontal line: 62 labels on the pretrained encoder buy what 312 buy from scratch, so a label is worth five.
+# Fine-tuning and the linear probe cannot be told apart, and the probe costs a second.
+#
 # Now the students: does one beat its teacher, and by how much its control, the same network with the 125 labels alone?
 
 # %%
@@ -704,6 +748,12 @@ display(results.save_figure(run, "distillation", plots.comparison(
      for name in ("fine-tuned", *students)}, f"test accuracy (%), {TENTH} labels", digits=1)))
 
 # %% [markdown]
+# In the recorded `laptop` run both students reach 63 %, below their teacher (66.5 %) but 8 and 10 points above the same
+# networks that had the labels alone (55.6 and 53.1 %, with as many steps). The smaller one has a fourth of the
+# parameters and loses nothing by it. So the teacher's guesses about unlabelled images carry most of what the
+# pretraining had found over to networks that were never pretrained; with draws that differ by three points, the order
+# of teacher and students is not safe.
+#
 # ## What lies near what?
 #
 # *t-SNE* [5] lays the features of the test images out in the plane so that near ones stay near; distances between far
@@ -722,7 +772,9 @@ for name in reversed(ENCODERS):
 results.save_figure(run, "tsne", plots.embedding(maps, test_set.labels, test_set.class_names, method="t-SNE"))
 
 # %% [markdown]
-# Which classes are mistaken for which? The probe of the first draw, on the test images:
+# In the recorded `laptop` run the silhouette is 0.08, before training -0.08. Airplanes and cars stand apart from the
+# animals, which run into each other. Which classes are mistaken for which? The probe of the first draw, on the test
+# images:
 
 # %%
 chosen = drawn(TENTH, 0)
@@ -732,6 +784,9 @@ results.save_figure(run, "confusion", plots.confusion(
     evaluate.confusion_matrix(test_set.labels, answers, test_set.num_classes), test_set.class_names))
 
 # %% [markdown]
+# The recorded `laptop` run finds 44 of 50 cars and 42 of 50 airplanes, but only 15 of 50 dogs: 19 are taken for cats
+# and 12 for elephants. Nothing in the contrastive loss says that the breeds of dogs belong together.
+#
 # ## Results
 #
 # | network | method | labels | test accuracy (%) |
@@ -890,9 +945,11 @@ def solution_3(student_logits, teacher_logits, temperature):
 # ## Conclusion
 #
 # Photographs without labels are worth something twice: a contrastive loss makes an encoder of them from which a linear
-# layer can read classes with few labels, and a teacher's answers let another network learn from them once more. What
-# each part is worth shows only beside a baseline with the same labels, steps and care, and beside its own control. A
-# recorded run of this notebook is still to come; the numbers will stand here and in the card.
+# layer can read classes with few labels, and a teacher's answers let another network learn from them once more. In
+# seven minutes on two CPU cores, the linear probe with 125 labels reaches 68 % of the test images, 29 points more than
+# without training and 14 more than the same network trained from scratch on the same labels. A student that never saw a
+# pretraining, with a fourth of the parameters, keeps 63 %. What the deeper head and the cut inside it bring was too
+# small to be seen at this size. And some of the gain belongs to the views: they make the baseline better too.
 #
 # Next: notebook 08 fine-tunes the authors' own networks in the same way; notebook 10 gives the contrastive loss the
 # labels; notebook 11 looks into distillation; notebook 16 compares such methods on photos of your own.
