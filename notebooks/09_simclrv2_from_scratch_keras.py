@@ -193,7 +193,8 @@ train_set, validation_set = train_all.split_off(cfg.validation_fraction, seed=0)
 for name, image_set in {"train": train_set, "validation": validation_set, "test": test_set}.items():
     print(f"{name:<11} {len(image_set):>6} images {image_set.image_shape}, per class {image_set.counts()}")
 print(train_set.source)
-COUNTS = {fraction: min(max(train_set.num_classes, round(fraction * len(train_all))), len(train_set)) for fraction in cfg.label_fractions}
+COUNTS = {fraction: min(max(train_set.num_classes, round(fraction * len(train_all))), len(train_set))
+          for fraction in cfg.label_fractions}
 TENTH, DRAWS = COUNTS[0.1], range(cfg.num_draws)
 
 
@@ -260,7 +261,8 @@ for original in shown.images[::max(1, len(shown) // 3)][:3, None].astype(np.floa
     assert len({view.tobytes() for view in views}) == 40, "the images of a batch share their random numbers"
     rows.append(views[:8])
 results.save_figure(run, "views", plots.image_grid(
-    np.concatenate(rows).clip(0, 1), [f"image {i // 8 + 1}, view {i % 8 + 1}" for i in range(8 * len(rows))], num_columns=8))
+    np.concatenate(rows).clip(0, 1), [f"image {i // 8 + 1}, view {i % 8 + 1}" for i in range(8 * len(rows))], num_columns=8
+))
 
 # %% [markdown]
 # ## The network and its loss
@@ -778,8 +780,9 @@ results.save_figure(run, "tsne", plots.embedding(maps, test_set.labels, test_set
 
 # %%
 chosen = drawn(TENTH, 0)
-answers = evaluate.linear_probe(FEATURES["pretrained"][0][chosen], train_set.labels[chosen], test_features["pretrained"],
-                                test_set.labels, best_l2("pretrained", TENTH)[0])["predictions"]
+answers = evaluate.linear_probe(
+    FEATURES["pretrained"][0][chosen], train_set.labels[chosen], test_features["pretrained"], test_set.labels,
+    best_l2("pretrained", TENTH)[0])["predictions"]
 results.save_figure(run, "confusion", plots.confusion(
     evaluate.confusion_matrix(test_set.labels, answers, test_set.num_classes), test_set.class_names))
 
@@ -794,7 +797,7 @@ results.save_figure(run, "confusion", plots.confusion(
 # | ResNet-50, 224 pixels, 200 epochs [6] | SimCLR without crop and blur, linear probe | 125 | 52.8 |
 # | ResNet-50, 224 pixels [6] | supervised from scratch, no augmentation | 1,250 | 64.4 |
 # | ResNet-50, PyTorch, 200 / 1,000 epochs [7] | SimCLR, linear probe behind the first head layer | 250 | 68.0 / 72.8 |
-# | ours, as set in `PROFILES` (`laptop` about 290 passes over the images, `colab` 970) | linear probe | 125 | next cell |
+# | ours, as set in `PROFILES` (`laptop` 300 passes over the images, `colab` 1,000) | linear probe | 125 | next cell |
 #
 # Theirs are single runs, those of [6] stopped at the best epoch on the test images. The supervised number of [6] took
 # all labels, ten times as many as its linear probe.
