@@ -260,9 +260,8 @@ for original in shown.images[::max(1, len(shown) // 3)][:3, None].astype(np.floa
     views = ops.convert_to_numpy(RandomViews(random_view)(original.repeat(40, axis=0), training=True))
     assert len({view.tobytes() for view in views}) == 40, "the images of a batch share their random numbers"
     rows.append(views[:8])
-results.save_figure(run, "views", plots.image_grid(
-    np.concatenate(rows).clip(0, 1), [f"image {i // 8 + 1}, view {i % 8 + 1}" for i in range(8 * len(rows))], num_columns=8
-))
+titles = [f"image {i // 8 + 1}, view {i % 8 + 1}" for i in range(8 * len(rows))]
+results.save_figure(run, "views", plots.image_grid(np.concatenate(rows).clip(0, 1), titles, num_columns=8))
 
 # %% [markdown]
 # ## The network and its loss
