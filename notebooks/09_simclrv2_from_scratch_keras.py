@@ -247,6 +247,7 @@ class RandomViews(layers.Layer):
     def __init__(self, function):
         super().__init__()
         self.function, self.generator = function, keras.random.SeedGenerator()
+        self.built = True  # there are no weights to make
 
     def call(self, images, training=False):
         return self.function(images, self.generator) if training else images
