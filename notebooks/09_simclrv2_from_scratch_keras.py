@@ -164,7 +164,7 @@ PROFILES = {
     "weight_decay": (1e-4, 1e-4, 1e-4, 1e-4),
     "warmup_fraction": (0.3, 0.3, 0.1, 0.05),  # of all steps
     "classifier_steps": (20, 320, 640, 1600),  # with labels, for fine-tuning and from scratch alike
-    "classifier_rates": ((0.05,), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)),  # of SGD
+    "classifier_rates": ((0.05,), (0.003, 0.01, 0.03, 0.1, 0.3), (0.003, 0.01, 0.03, 0.1, 0.3), (0.01, 0.03, 0.1)),
     "student_steps": (20, 640, 1920, 4800),
     "run_experiments": (True, True, True, True),  # False saves their minutes
     "arms_per_question": (1, 9, 9, 9),  # at most
