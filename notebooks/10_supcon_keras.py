@@ -313,12 +313,13 @@ np.testing.assert_allclose(losses.supcon(a, b, np.arange(32), 0.1), losses.nt_xe
 #
 # A real batch can be odd. An image whose class comes once has its own other view as a positive, so $P(i)$ is never
 # empty. A batch of one class has no negatives. And an image may have **no label**, which the series writes as -1: two
-# such images must not become positives of each other. So each gets a class of its own, for which the loss does what
-# SimCLR would do. In a batch without any label it *is* SimCLR.
+# such images must not become positives of each other. So each gets a class of its own (`losses.supcon` sees to that),
+# for which the loss does what SimCLR would do. In a batch without any label it *is* SimCLR.
 
 # %%
 def max_margin(view_a, view_b, labels, margin=1.0):
     """Max-margin loss, mean over all pairs of rows; views float `(N, D)`, labels int `(N,)`."""
+    labels = ops.where(labels < 0, -1 - ops.arange(ops.shape(labels)[0], dtype="int32"), labels)  # -1: its own class
     z, labels = ops.normalize(ops.concatenate([view_a, view_b]), axis=1), ops.tile(labels, 2)
     squares = ops.maximum(2 - 2 * ops.matmul(z, ops.transpose(z)), 1e-6)  # the root of 0 has no derivative
     apart = ops.square(ops.relu(margin - ops.sqrt(squares)))
@@ -330,7 +331,6 @@ def loss_of(kind, view_a, view_b, labels, temperature):
     if kind == "cross-entropy":
         logits = ops.concatenate([view_a, view_b])
         return ops.mean(keras.losses.sparse_categorical_crossentropy(ops.tile(labels, 2), logits, from_logits=True))
-    labels = ops.where(labels < 0, -1 - ops.arange(ops.shape(labels)[0], dtype="int32"), labels)  # classes of their own
     if kind == "max-margin":
         return max_margin(view_a, view_b, labels)
     return losses.supcon(view_a, view_b, labels, temperature, mean_inside_log=kind == "SupCon, L_in")

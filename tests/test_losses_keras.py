@@ -16,7 +16,7 @@ from keras import ops
 from helpers.keras import losses
 from helpers.torch import losses as torch_losses
 
-LABELS = np.arange(24) % 7
+LABELS = np.arange(24) % 7 - 1  # -1 is no label: four images are classes of their own
 CALLS = {  # name -> the same call in either room
     "nt_xent": lambda room, a, b, labels: room.nt_xent(a, b, 0.2),
     "nt_xent, cold": lambda room, a, b, labels: room.nt_xent(a, b, 0.01),
@@ -93,6 +93,13 @@ def test_other_backends_give_the_same_without_tensorflow(backend):
                           env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": paths})
     assert done.returncode == 0, done.stderr[-2000:]
     assert_as_torch(json.loads(done.stdout.splitlines()[-1]), 0.5)
+
+
+@pytest.mark.parametrize("labels", [[4] * 24, [-1] * 24, list(range(24))])  # one class, no labels, classes of one
+def test_odd_batches_of_supcon_are_those_of_the_torch_room(monkeypatch, labels):
+    monkeypatch.setattr(sys.modules[__name__], "LABELS", np.array(labels))
+    names = ("supcon", "supcon, inside")
+    assert_as_torch({name: value_and_gradient(name, *views()) for name in names}, 0.5)
 
 
 def test_a_batch_of_unknown_size_and_half_precision_are_served():

@@ -78,13 +78,17 @@ def test_nt_xent_is_the_equation(monkeypatch, tile):
 
 @pytest.mark.parametrize("inside", [False, True])
 @pytest.mark.parametrize("tile", [None, 5])
-def test_supcon_is_the_equation_with_classes_of_one_and_of_several(monkeypatch, tile, inside):
+@pytest.mark.parametrize(("labels", "classes"), [
+    ([0, 0, 3, 1, 1, 1, 2], [0, 0, 3, 1, 1, 1, 2]), ([4] * 7, [4] * 7), ([-1] * 7, range(7)),
+    ([0, -1, 0, 1, -1, 2, -1], [0, 7, 0, 1, 8, 2, 9])])  # each -1 is a class of its own
+def test_supcon_is_the_equation_with_any_classes_and_without_labels(monkeypatch, tile, inside, labels, classes):
     if tile:
         in_tiles(monkeypatch, tile)
-    inputs, labels = views(7, 6), torch.tensor([0, 0, 3, 1, 1, 1, 2])
-    expected = loss_and_gradients(lambda a, b: supcon_by_loops(a, b, labels, 0.3, inside), *inputs)
+    inputs, labels = views(7, 6), torch.tensor(labels)
+    expected = loss_and_gradients(lambda a, b: supcon_by_loops(a, b, torch.tensor(classes), 0.3, inside), *inputs)
     found = loss_and_gradients(lambda a, b: losses.supcon(a, b, labels, 0.3, inside), *inputs)
-    assert relative(found[0], expected[0]) < 1e-12 and relative(found[1], expected[1]) < 1e-11
+    assert relative(found[0], expected[0]) < 1e-12
+    assert (found[1] - expected[1]).norm() < 1e-11 * expected[1].norm() + 1e-15  # one class: L_in is constant
 
 
 @pytest.mark.parametrize("dimensions", [5, 50])  # the cross-correlation, and the products of the rows

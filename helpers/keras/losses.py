@@ -44,7 +44,8 @@ def supcon(view_a, view_b, labels, temperature=0.1, mean_inside_log=False):
     Args:
         view_a: float `(N, D)`, projections of the first view; need not be normalised.
         view_b: float `(N, D)`, the other view of the same images.
-        labels: int `(N,)`, classes; all views of the same class are positives of each other.
+        labels: int `(N,)`, classes; all views of the same class are positives of each other. -1 is an image without a
+            label, whose only positive is its other view.
         temperature: positive float, unitless.
         mean_inside_log: False is the paper's L_out, which it recommends; True is its L_in.
 
@@ -59,6 +60,8 @@ def supcon(view_a, view_b, labels, temperature=0.1, mean_inside_log=False):
     if len(labels.shape) != 1 or _differ(labels.shape[0], view_a.shape[0]) or "int" not in str(labels.dtype):
         raise ValueError(f"`labels` must be {view_a.shape[0]} integers, one a row of the views; "
                          f"got {labels.dtype} of shape {tuple(labels.shape)}.")
+    # An image without a label is a class of its own.
+    labels = ops.where(labels < 0, -1 - ops.arange(ops.shape(labels)[0], dtype=labels.dtype), labels)
     rows, place = _stacked(_unit_rows(view_a), _unit_rows(view_b))
     labels, itself = ops.tile(labels, 2), ops.equal(place[:, None], place)
     positive = ops.logical_and(ops.equal(labels[:, None], labels), ops.logical_not(itself))

@@ -50,7 +50,8 @@ def supcon(view_a, view_b, labels, temperature=0.1, mean_inside_log=False):
     Args:
         view_a: float `(N, D)`, projections of the first view; need not be normalised.
         view_b: float `(N, D)`, the other view of the same images.
-        labels: int `(N,)`, classes; all views of the same class are positives of each other.
+        labels: int `(N,)`, classes; all views of the same class are positives of each other. -1 is an image without a
+            label, whose only positive is its other view.
         temperature: positive float, unitless.
         mean_inside_log: False is the paper's L_out, which it recommends; True is its L_in.
 
@@ -66,7 +67,8 @@ def supcon(view_a, view_b, labels, temperature=0.1, mean_inside_log=False):
                          f"got {labels.dtype} of shape {tuple(labels.shape)}.")
     with torch.autocast(view_a.device.type, enabled=False):
         rows = torch.cat([_unit_rows(view_a), _unit_rows(view_b)])
-        labels = labels.repeat(2)
+        own_class = -1 - torch.arange(len(labels), device=labels.device)
+        labels = torch.where(labels < 0, own_class, labels).repeat(2)
         if mean_inside_log:
             similarities = _similarities(rows, temperature, (0,))
             same = labels[:, None] == labels
