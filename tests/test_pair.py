@@ -20,7 +20,7 @@ OTHER_FRAMEWORK = {
     "torch": ("tensorflow", "keras", "tf_keras", "tensorflow_hub", "tensorflow_datasets", "helpers.keras"),
     "keras": ("torch", "torchvision", "accelerate", "helpers.torch"),
 }
-MOST_CODE_LINES = {"02": 360, "03": 360, "05": 360, "06": 360, "07": 450, "09": 410, "10": 360, "11": 410,
+MOST_CODE_LINES = {"02": 360, "03": 360, "05": 360, "06": 360, "07": 450, "09": 410, "10": 410, "11": 410,
                    "12": 360, "13": 450, "14": 410, "15": 360, "16": 450}  # 300 in all others
 HEADER = """\
 # ---
