@@ -156,7 +156,7 @@ PROFILES = {
     "batch_size": (32, 64, 128, 256),  # images, each seen in two views
     "weight_decay": (5e-4, 5e-4, 5e-4, 1e-4),
     "warmup_fraction": (0.3, 0.3, 0.1, 0.05),  # of all steps
-    "learning_rates": ((0.1,), *[(0.05, 0.15, 0.5, 1.5)] * 3),  # tried on validation images
+    "learning_rates": ((0.1,), (0.05, 0.15, 0.5, 1.5), (0.05, 0.15, 0.5, 1.5), (0.05, 0.15, 0.5, 1.5)),  # tried
     "experiment_steps": (16, 300, 500, 2000),
     "experiment_seeds": (1, 1, 2, 3),
     "mixed_precision": (False, False, True, True),
