@@ -202,7 +202,8 @@ def _quantity(panel, units):
     last_words = {metric.split("_")[-1] for metric in panel}
     shared = len(panel) > 1 and len(last_words) == 1
     unit = (units or {}).get(panel[0])
-    return (last_words.pop() if shared else _short(", ".join(panel), 60)) + (f" ({unit})" if unit else "")
+    label = (last_words.pop() if shared else _short(", ".join(panel), 60)) + (f" ({unit})" if unit else "")
+    return textwrap.fill(label, 36)  # the height of a panel
 
 
 def curves(histories, metrics, units=None, num_columns=2, x="epoch", log=False):
@@ -407,6 +408,37 @@ def feature_maps(maps, titles=None, signed=None, num_columns=8):
             ax.set_title(_short(titles[index], int(cell * 12)), fontsize=9, pad=3)
         left = [ax for ax in axes.flat if ax.figure is not None]
         figure.colorbar(picture, ax=left, label="value (no unit)", aspect=30, fraction=0.05)
+    return figure
+
+
+def heat_map(values, rows, columns, labels):
+    """A table of numbers as shades, the number written in each cell: an accuracy by two options, for instance.
+
+    Args:
+        values: float `(R, C)`.
+        rows: R names or numbers, from the top; columns: C of them, from the left.
+        labels: three strings, for the vertical axis, the horizontal axis and the values, with unit.
+
+    Returns:
+        Figure with the table and its colour bar.
+
+    Raises:
+        ValueError: if the shape is not as stated or a value is not finite.
+    """
+    values, rows, columns = np.asarray(values, np.float64), list(map(_short, rows)), list(map(_short, columns))
+    if values.shape != (len(rows), len(columns)) or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"values must be finite and ({len(rows)}, {len(columns)}), as rows and columns say; got "
+                         f"shape {values.shape}.")
+    middle = (values.min() + values.max()) / 2
+    with _panels(1, 1, 2 + 0.35 * len(rows), min(WIDTH, 3 + 0.6 * len(columns))) as (figure, axes):
+        ax = axes[0, 0]
+        figure.colorbar(ax.imshow(values, "Blues", aspect="auto"), label=labels[2])
+        ax.set(ylabel=labels[0], xlabel=labels[1])
+        ax.set_yticks(range(len(rows)), rows)
+        ax.set_xticks(range(len(columns)), columns, rotation=90 if len("".join(columns)) > 35 else 0)
+        for (row, column), value in np.ndenumerate(values):
+            color = "white" if value > middle else "black"
+            ax.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=9, color=color)
     return figure
 
 

@@ -22,6 +22,7 @@ FIGURES = {
     "reliability": lambda: plots.reliability(evaluate.calibration(RNG.integers(0, 4, 200), PROBABILITIES)),
     "comparison": lambda: plots.comparison({"a": 0.9, "b": {"mean": 0.8, "sd": 0.1, "n": 3}}, "accuracy", target=0.85),
     "feature_maps": lambda: plots.feature_maps(RNG.normal(size=(5, 3, 3)), list("abcde")),
+    "heat_map": lambda: plots.heat_map([[61.5, 62.0], [60.1, 58.9]], [1.0, 4.0], [0.5, 0.9], ("T", "alpha", "%")),
     "heat_maps": lambda: plots.heat_maps(PHOTOS, RNG.random((3, 4, 4)), np.array(["a", "b", "c"])),
     "embedding": lambda: plots.embedding(RNG.normal(size=(30, 2)), np.arange(30) % 3, ["cat", "dog", "elk"]),
 }
@@ -128,6 +129,13 @@ def test_filters_share_one_scale_that_is_symmetric_about_zero():
     assert plots.feature_maps(np.zeros((1, 2, 2))).axes  # a dead layer can be drawn
 
 
+def test_a_heat_map_writes_each_value_into_its_cell_and_stays_legible():
+    ax = plots.heat_map([[61.5, 62.0, 59.96]], ["a"], [0.5, 0.9, 1.0], ("T", "alpha", "accuracy (%)")).axes[0]
+    written = {text.get_position(): (text.get_text(), text.get_color()) for text in ax.texts}
+    assert written == {(0, 0): ("61.5", "white"), (1, 0): ("62.0", "white"), (2, 0): ("60.0", "black")}
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.5", "0.9", "1.0"]
+
+
 def test_heat_maps_stretch_each_map_over_its_image_and_state_its_range():
     maps = np.stack([np.arange(4.0).reshape(2, 2), np.zeros((2, 2)), -np.ones((2, 2))])
     figure = plots.heat_maps(PHOTOS, maps)
@@ -163,6 +171,7 @@ def test_an_embedding_draws_every_point_and_names_at_most_20_classes():
         (lambda: plots.confusion(np.ones((2, 2)), ["a"]), "expected 2, got 1"),
         (lambda: plots.comparison({}, "accuracy"), "empty"),
         (lambda: plots.feature_maps(np.full((1, 2, 2), np.inf)), "finite"),
+        (lambda: plots.heat_map([[1.0, 2.0]], ["a", "b"], ["c"], ("", "", "")), r"\(2, 1\)"),
         (lambda: plots.heat_maps(PHOTOS, np.ones((2, 4, 4))), r"\(3, h, w\)"),
         (lambda: plots.embedding(np.ones((4, 3)), [0, 0, 1, 1], ["a", "b"]), r"\(N, 2\)"),
         (lambda: plots.embedding(np.ones((2, 2)), [0, 2], ["a", "b"]), r"0\.\.1, found 0\.\.2"),
