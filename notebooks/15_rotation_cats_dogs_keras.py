@@ -109,10 +109,9 @@ use_helpers(find_checkout(Path(__file__).resolve().parent if "__file__" in globa
 # %%
 import hashlib
 import itertools
-import types
+import time
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
@@ -121,7 +120,6 @@ from scipy import stats
 from tqdm.auto import tqdm
 
 from helpers import config, data, evaluate, experiments, plots, provenance, results, runtime
-from helpers.data.imageset import spread_order
 from helpers.keras import augment, explain, losses, networks, training
 
 run = runtime.start("15_rotation_cats_dogs_keras", PROFILE, SEED, USE_DRIVE)
@@ -137,28 +135,28 @@ PROFILES = {
     "profile": ("smoke", "laptop", "colab", "full"),
     "stand_in": (True, False, False, False),  # drawn patterns instead of photographs
     "image_size": (32, 64, 64, 96),  # height and width, pixels
-    "validation_fraction": (0.1, 0.1, 0.1, 0.1),  # of the training images, to choose by
-    "volumes": ((0.1, 1.0), (0.02, 0.1, 1.0), (0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0),
-                (0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)),  # share of the labels; 0.1 must be among them
-    "arm_volumes": ((0.1,), (0.02, 0.1), (0.02, 0.1, 1.0), (0.02, 0.06, 0.1, 0.2, 0.5, 1.0)),  # of the other arms
+    # shares: percent of the training images that have labels, 10 and 100 among them; arm_shares: those at which the
+    # arms beside the headline are trained, each of them one of `shares`, 10 among them.
+    "shares": ((10, 100), (2, 10, 100), (2, 4, 6, 10, 15, 20, 30, 50, 70, 100), (2, 4, 6, 10, 15, 20, 30, 50, 70, 100)),
+    "arm_shares": ((10,), (2, 10), (2, 10, 100), (2, 4, 6, 10, 15, 20, 30, 50, 70, 100)),
     "num_draws": (2, 3, 3, 5),  # of the images that have labels, at least 2
-    "tuning_draws": (1, 3, 1, 2),  # of them, those by which learning rates are chosen
-    "blocks": ((1, 1), (1, 1, 1, 1), (2, 2, 2, 2), (2, 2, 2, 2)),  # residual blocks of each stage
-    "width": (8, 16, 32, 64),  # channels of the first stage
-    "crop_scale": (0.4, 0.4, 0.4, 0.4),  # share of the area that a crop keeps at least
+    "draws_smallest": (2, 6, 6, 6),  # at the smallest volume, where draws differ most; at least num_draws
+    "network": (((1, 1), 8), ((1, 1, 1, 1), 16), ((2, 2, 2, 2), 32), ((2, 2, 2, 2), 64)),  # residual blocks of each
+    # stage, and channels of the first stage
+    "mixed_precision": (False, False, True, True),  # 16 bits for convolutions and matrix products
+    "crop_scale": (0.4, 0.4, 0.4, 0.4),  # share of the area that a crop keeps at least, with labels,
+    "pretext_crop_scale": (0.4, 0.4, 0.4, 0.4),  # in the pretext,
+    "simclr_crop_scale": (0.2, 0.2, 0.2, 0.2),  # and in SimCLR
     "batch_size": (32, 32, 64, 64),  # images; in the pretext each is seen in four turns
-    "weight_decay": (5e-4, 5e-4, 5e-4, 5e-4),
     "warmup_fraction": (0.3, 0.3, 0.3, 0.1),  # of all steps
     "pretext_epochs": (2, 13, 20, 100),
     "pretext_rate": (0.1, 0.1, 0.1, 0.1),  # learning rate
-    "temperature": (0.2, 0.2, 0.2, 0.2),  # of SimCLR
-    "finetune_steps": (15, 300, 400, 1000),  # with labels, at least, for every arm
-    "finetune_passes": (1, 3, 3, 10),  # over the labelled images, at least
-    "finetune_rates": ((0.05,), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1), (0.003, 0.01, 0.03, 0.1)),  # tried on validation
+    "finetune_steps": (15, 300, 800, 2000),  # with labels, for every arm,
+    "finetune_passes": (1, 3, 10, 30),  # unless that is less than so many passes over the labelled images
+    "finetune_rates": ((.05,), (.003, .01, .03, .1, .3), (.003, .01, .03, .1, .3), (.003, .01, .03, .1, .3)),
     "imagenet_size": (32, 96, 160, 160),  # pixels, to which images are scaled for the ImageNet network
-    "imagenet_weights": (None, "imagenet", "imagenet", "imagenet"),  # None: random ones
     "run_experiments": (True, True, True, True),  # False saves their minutes
-    "experiment_epochs": (1, 4, 6, 30),
+    "experiment_epochs": (1, 3, 6, 30),
     "target_gap_smallest": (None, 5.0, 8.0, None),  # points, at the smallest volume
     "target_gap_tenth": (None, 6.0, None, None),  # points, with a tenth of the labels
 }
@@ -169,15 +167,16 @@ print(config.table(cfg))
 # ## The data
 #
 # The photographs come from Asirra [1], a test that asked people to prove that they are no program by picking the cats.
-# The published archive has broken files; they are left out and counted. It has no test set: a stratified fifth is held
+# Of the 25,000 files of the published archive, TensorFlow Datasets leaves 1,738 broken ones out, so that 23,262 remain;
+# of a folder of your own, the files that cannot be read are named. There is no test set: a stratified fifth is held
 # out here, always the same. The original host has been down for long times; if the download fails, the message says
 # what to put where, and two folders `cat` and `dog` of your own, named in `DATA`, will do as well (Kaggle's *Dogs vs.
 # Cats* is the same collection).
 #
 # A collection from the web holds some pictures twice. If one copy is in the training set and one in the test set, the
 # network may have seen the answer. So each picture is known by a hash of its pixels: a training picture that is also a
-# test picture is left out, and so are second copies. (Other crops or sizes of the same photograph are not found that
-# way.) A tenth of what is left are *validation* images, for all choices; the *test* images are used once, at the end.
+# test picture is left out, and so are second copies. (Other crops or sizes of the same photograph are not found.) A
+# tenth of what is left are *validation* images, for all choices; the *test* images are used once, at the end.
 
 # %%
 def content_hashes(image_set):
@@ -185,14 +184,30 @@ def content_hashes(image_set):
     return np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in image_set.images])
 
 
+def without_copies(image_set, test_hashes):
+    """Return the images that are neither second copies nor test pictures."""
+    hashes, first = np.unique(content_hashes(image_set), return_index=True)
+    return image_set.subset(np.sort(first[~np.isin(hashes, test_hashes)]))
+
+
 train_all = data.load("cats_vs_dogs", "train", cfg.image_size, cfg.stand_in, DATA)
 test_set = data.load("cats_vs_dogs", "test", cfg.image_size, cfg.stand_in, DATA)
-hashes, once = np.unique(content_hashes(train_all), return_index=True)
-once = np.sort(once[~np.isin(hashes, content_hashes(test_set))])
-train_set, validation_set = train_all.subset(once).split_off(cfg.validation_fraction, seed=0)
+test_hashes = content_hashes(test_set)
+train_set, validation_set = without_copies(train_all, test_hashes).split_off(0.1, seed=0)
 for name, image_set in {"train": train_set, "validation": validation_set, "test": test_set}.items():
     print(f"{name:<11} {len(image_set):>6} images {image_set.image_shape}, per class {image_set.counts()}")
-print(f"{train_set.source}; {len(train_all) - len(once)} left out as second copies or test pictures")
+copies = len(train_all) - len(train_set) - len(validation_set)
+print(f"{train_set.source}; left out: {len(train_set.left_out)} broken files, {copies} second copies or test pictures")
+
+# %% [markdown]
+# For comparison we shall want a network that was trained on **ImageNet**, a MobileNetV2. It is fetched here already, so
+# that a missing file stops the notebook now and not after the training.
+
+# %%
+file = runtime.data_dir() / "weights" / "mobilenet_v2_1.0_224_no_top_fp16.weights.h5"
+weights = None if cfg.stand_in else file if file.is_file() else "imagenet"  # the last is downloaded, 9 MB
+scaled = layers.Resizing(*2 * [cfg.imagenet_size])(layers.Rescaling(2, -1)(keras.Input(train_set.image_shape)))
+mobile = keras.applications.MobileNetV2(scaled.shape[1:], include_top=False, weights=weights, input_tensor=scaled)
 
 # %% [markdown]
 # ## Volumes of labels, nested
@@ -204,32 +219,31 @@ print(f"{train_set.source}; {len(train_all) - len(once)} left out as second copi
 # any volume.
 
 # %%
-COUNTS = {fraction: round(fraction * len(train_set)) for fraction in cfg.volumes}
-SMALLEST, TENTH, LARGEST = min(COUNTS.values()), COUNTS[0.1], max(COUNTS.values())
-DRAWS = range(cfg.num_draws)
+COUNTS = {p: min(max(2 * train_set.num_classes, p * len(train_set) // 100), len(train_set)) for p in cfg.shares}
+VOLUMES = sorted(set(COUNTS.values()))
+SMALLEST, TENTH, LARGEST = VOLUMES[0], COUNTS[10], VOLUMES[-1]
+DRAWS = {count: range(cfg.draws_smallest if count == SMALLEST else cfg.num_draws) for count in VOLUMES}
 
 
 def drawn(count, draw):
     """Return the positions of `count` training images that have labels in this draw, each class with its share."""
-    return np.sort(spread_order(train_set.labels, seed=draw)[:count])
+    return np.sort(data.imageset.spread_order(train_set.labels, seed=draw)[:count])
 
 
 train_hashes, share = content_hashes(train_set), train_set.counts() / len(train_set)
-for draw, (count, larger) in itertools.product(DRAWS, itertools.pairwise([*COUNTS.values(), len(train_set)])):
+for draw, (count, larger) in itertools.product(DRAWS[SMALLEST], itertools.pairwise([*VOLUMES, len(train_set)])):
     volume = drawn(count, draw)
     assert len(volume) == count and set(volume) <= set(drawn(larger, draw)), "the volumes are not nested"
-    assert np.abs(train_set.subset(volume).counts() - count * share).max() < 2, "a class has not its share"
-    assert not np.isin(train_hashes[volume], content_hashes(test_set)).any(), "a test picture is in a volume"
-print({f"{fraction:.0%}": train_set.subset(drawn(count, 0)).counts().tolist() for fraction, count in COUNTS.items()})
+    assert np.abs(train_set.subset(volume).counts() - count * share).max() < 1 + len(share) * share.max(), "unequal"
+    assert not np.isin(train_hashes[volume], test_hashes).any(), "a test picture is in a volume"
 
 # %% [markdown]
 # ## Four turns of each image
 #
-# Turning by 90, 180 or 270 degrees needs no interpolation: pixels only change places, which is checked below. A
-# turn by 45 degrees would leave black corners and soft pixels, and a network would rather learn to see those than to
-# see what is in the picture. (Another such shortcut: some copies of this collection have been squeezed to squares. Then
-# everything is too narrow, and after a quarter turn too flat. A crop with a random shape, width to height between 3/4
-# and 4/3, makes that clue unreliable.)
+# Turning by 90, 180 or 270 degrees needs no interpolation: pixels only change places, which is checked below. A turn by
+# 45 degrees would leave black corners and soft pixels, and a network would rather learn to see those than to see what
+# is in the picture. (Another such shortcut: in pictures that were squeezed to squares everything is too narrow, and
+# after a quarter turn too flat. Crops of random shape, width to height between 3/4 and 4/3, make that unreliable.)
 #
 # All training here, with labels and without, sees a random crop and flip of each image, with random numbers of its own.
 
@@ -237,9 +251,9 @@ print({f"{fraction:.0%}": train_set.subset(drawn(count, 0)).counts().tolist() fo
 TURN_NAMES = ("0°", "90°", "180°", "270°")  # counter-clockwise
 
 
-def crop_and_flip(images, generator):
-    """Cut a random window out of each image, scale it to the old size, and mirror it with probability 1/2."""
-    images = augment.random_resized_crop(images, scale=(cfg.crop_scale, 1.0), generator=generator)
+def crop_and_flip(images, generator, least):
+    """Cut a random window (at least that share) out of each image, scale it to the old size, mirror half of them."""
+    images = augment.random_resized_crop(images, scale=(least, 1.0), generator=generator)
     return augment.random_horizontal_flip(images, generator=generator)
 
 
@@ -253,15 +267,14 @@ shown, generator = train_set.stratified(4, seed=0), keras.random.SeedGenerator(S
 originals = shown.images.astype(np.float32) / 255
 images, answers = (ops.convert_to_numpy(each) for each in all_turns(originals))
 assert all(np.array_equal(images[i], np.rot90(originals[i % 4], answers[i])) for i in range(16)), "not an exact turn"
-views = ops.convert_to_numpy(all_turns(crop_and_flip(originals, generator))[0]).clip(0, 1)
-grid = np.concatenate([originals, views]).reshape(5, 4, *train_set.image_shape).swapaxes(0, 1)  # a row an image
-titles = [title for label in shown.labels for title in (f"a {shown.class_names[label]}", *TURN_NAMES)]
-results.save_figure(run, "turns", plots.image_grid(grid.reshape(-1, *train_set.image_shape), titles, num_columns=5))
+views = ops.convert_to_numpy(all_turns(crop_and_flip(originals, generator, cfg.pretext_crop_scale))[0]).clip(0, 1)
+titles = [f"a {shown.class_names[label]}" for label in shown.labels] + [name for name in TURN_NAMES for _ in range(4)]
+results.save_figure(run, "turns", plots.image_grid(np.concatenate([originals, views]), titles, num_columns=4))
 
 # %% [markdown]
-# In each row: the photograph, and one crop of it in its four turns. You know at once which one is upright, and by what:
-# a face, legs below a body, a floor, light from above. To answer as well as you, the network has to find such things;
-# that is the whole idea.
+# In each column: the photograph, and one crop of it in its four turns. You know at once which one is upright, and by
+# what: a face, legs below a body, a floor, light from above. To answer as well as you, the network has to find such
+# things; that is the whole idea.
 #
 # ## The pretext: which turn is this?
 #
@@ -275,8 +288,7 @@ results.save_figure(run, "turns", plots.image_grid(grid.reshape(-1, *train_set.i
 #
 # the cross-entropy over all $4N$ turned images. All four turns of an image are in **the same batch**. So each turn is
 # there equally often, and what the four have in common, colours and sharpness for instance, cannot help to tell them
-# apart. The study that this lesson goes back to [3] turned each image once and kept that turn; an experiment below asks
-# what one turn an image is worth.
+# apart. (The study that this lesson goes back to [3] turned each image once and kept that turn.)
 #
 # A pretext task is three things: how a batch of images becomes *inputs* with *answers*, what sits on top of the
 # encoder, and the loss. `Learner` takes the three and leaves the rest to `fit`. The rival of the pretext fits the same
@@ -285,39 +297,40 @@ results.save_figure(run, "turns", plots.image_grid(grid.reshape(-1, *train_set.i
 
 # %%
 def four_turns(images, generator):
-    return all_turns(crop_and_flip(images, generator))
+    return all_turns(crop_and_flip(images, generator, cfg.pretext_crop_scale))
 
 
 def one_turn(images, generator):
-    return augment.random_quarter_turn(crop_and_flip(images, generator), generator)
+    return augment.random_quarter_turn(crop_and_flip(images, generator, cfg.pretext_crop_scale), generator)
 
 
 def two_views(images, generator):
-    views = [augment.random_color_jitter(crop_and_flip(images, generator), generator=generator) for _ in range(2)]
-    return augment.random_grayscale(ops.concatenate(views), generator=generator), ops.arange(ops.shape(images)[0])
+    crops = ops.concatenate([crop_and_flip(images, generator, cfg.simclr_crop_scale) for _ in range(2)])
+    views = augment.random_grayscale(augment.random_color_jitter(crops, generator=generator), generator=generator)
+    return views, ops.arange(ops.shape(images)[0])
 
 
 def one_view(images, generator):
-    return crop_and_flip(images, generator), ops.arange(ops.shape(images)[0])
+    return crop_and_flip(images, generator, cfg.crop_scale), ops.arange(ops.shape(images)[0])
 
 
 def turn_loss(outputs, answers, labels):
-    return ops.mean(keras.losses.sparse_categorical_crossentropy(answers, outputs, from_logits=True))
+    return ops.mean(keras.losses.sparse_categorical_crossentropy(answers, ops.cast(outputs, "float32"), True))
 
 
 def contrastive_loss(outputs, answers, labels):  # row i and row N + i show the same image
-    return losses.nt_xent(*ops.split(outputs, 2), cfg.temperature)
+    return losses.nt_xent(*ops.split(outputs, 2), 0.2)
 
 
 def label_loss(outputs, answers, labels):
-    return ops.mean(keras.losses.sparse_categorical_crossentropy(labels, outputs, from_logits=True))
+    return turn_loss(outputs, labels, None)
 
 
 class Learner(keras.Model):
     """Encoder and head; in training on inputs and answers that `make_batch` makes of a batch of images."""
 
     def __init__(self, make_batch, objective, encoder, head):
-        super().__init__()
+        super().__init__(dtype="float32")  # encoder and head have precisions of their own
         self.make_batch, self.objective, self.encoder, self.head = make_batch, objective, encoder, head
         self.generator = keras.random.SeedGenerator()  # saved with the model's other variables
 
@@ -336,37 +349,39 @@ class Learner(keras.Model):
 # %% [markdown]
 # The encoder is a small ResNet (its first stage already works at half the image's height and width); a linear layer on
 # the mean of its last maps gives the logits. That layer starts near zero, so that the untrained network favours no
-# answer. `build` makes every network of this notebook from a dict of options; what `start` and `learning` are for comes
-# with the labels.
+# answer. `build` makes every network of this notebook from a dict of options; `start` and `learning` come with the
+# labels. On a GPU, encoder and head compute in 16 bits (notebook 02); weights and losses stay in 32.
 
 # %%
 TASKS = {"four turns": (four_turns, turn_loss), "one turn": (one_turn, turn_loss),
          "SimCLR": (two_views, contrastive_loss), "labels": (one_view, label_loss)}
 DEFAULTS = {"task": "four turns", "start": "scratch", "learning": "all", "learning_rate": cfg.pretext_rate,
-            "batch_size": cfg.batch_size, "num_epochs": cfg.pretext_epochs, "steps_per_epoch": 0}
-STAGES, ENCODERS = [f"stage{number}" for number in range(1, len(cfg.blocks) + 1)], {}
+            "batch_size": cfg.batch_size, "num_epochs": cfg.pretext_epochs, "steps": 0, "half": cfg.mixed_precision}
+HALF = "mixed_bfloat16" if run.device.startswith(("CPU", "TPU")) else "mixed_float16"  # a T4 has no bfloat16
+STAGES = [f"stage{number}" for number in range(1, len(cfg.network[0]) + 1)]
 LAST_CONVOLUTION = (f"{STAGES[-1]}_convolution2", f"{STAGES[-1]}_norm2")
 
 
 def build(options):
     """Return a model with fresh weights, or with a copy of a pretrained encoder's, for a task."""
-    make_batch, objective = TASKS[options["task"]]
-    encoder = networks.resnet(cfg.blocks, cfg.width, stem="strided", zero_last_gamma=False)
+    keras.config.set_dtype_policy(HALF if options["half"] else "float32")
+    encoder = networks.resnet(*cfg.network, stem="strided", zero_last_gamma=False)
+    near_zero, width = keras.initializers.RandomNormal(stddev=0.01), encoder.output_shape[-1]
+    head = layers.Dense(train_set.num_classes if options["task"] == "labels" else 4, kernel_initializer=near_zero)
+    if options["task"] == "SimCLR":
+        head = networks.projection_head(width, width, 64)
+    keras.config.set_dtype_policy("float32")
     if options["start"] != "scratch":
         encoder.set_weights(ENCODERS[options["start"]].get_weights())
     for layer in encoder.layers:
         layer.trainable = options["learning"] == "all" or layer.name in LAST_CONVOLUTION
-    near_zero, width = keras.initializers.RandomNormal(stddev=0.01), encoder.output_shape[-1]
-    head = layers.Dense(train_set.num_classes if objective is label_loss else 4, kernel_initializer=near_zero)
-    if objective is contrastive_loss:
-        head = networks.projection_head(width, width, 64)
-    model = Learner(make_batch, objective, encoder, head)
+    model = Learner(*TASKS[options["task"]], encoder, head)
     model(np.zeros((1, *train_set.image_shape), np.float32))  # makes all weights
     return model
 
 
 runtime.seed_everything(SEED)
-untrained = build(DEFAULTS)  # stays as it is: where the training starts
+untrained = build(DEFAULTS | {"half": False})  # stays as it is: where the training starts
 print(f"{training.count_parameters(untrained.encoder):,} parameters, {untrained.encoder.output_shape[1]} features")
 
 # %% [markdown]
@@ -375,18 +390,10 @@ print(f"{training.count_parameters(untrained.encoder):,} parameters, {untrained.
 # 1/4: its loss lies near $\ln 4$ = 1.386.
 
 # %%
-def naive_loss(model, images):
-    """The equation as it stands; images float `(N, S, S, 3)`."""
-    terms = []
-    for image, y in itertools.product(images, range(4)):
-        exponentials = np.exp(ops.convert_to_numpy(model(np.rot90(image, y)[None], training=False))[0])
-        terms.append(-np.log(exponentials[y] / exponentials.sum()))
-    return np.mean(terms)
-
-
 assert build(DEFAULTS)(originals, training=True)[0].shape == (16, 4)  # four turns of four images, four logits each
-inputs, answers = all_turns(originals)
-naive, fast = naive_loss(untrained, originals), float(turn_loss(untrained(inputs, training=False), answers, None))
+naive = np.mean([-np.log(evaluate.softmax(ops.convert_to_numpy(untrained(image[None])))[0, y])
+                 for image, y in zip(images, answers)])  # the equation: image by image, turn by turn
+fast = float(turn_loss(untrained(images), answers, None))
 print(f"before training: naive loss {naive:.5f}, fast loss {fast:.5f}, ln 4 = {np.log(4):.5f}")
 assert abs(naive - fast) < 1e-4 and abs(fast - np.log(4)) < 0.3
 
@@ -398,60 +405,60 @@ assert abs(naive - fast) < 1e-4 and abs(fast - np.log(4)) < 0.3
 # multiplied by ten to mean the same as in PyTorch, see notebook 01.) A falling loss says that the answers get better,
 # not that the features are of use. So after each epoch of a pretext we ask twice on the validation images: for the
 # share of *turns* that are named correctly, and for the accuracy of a linear layer that learns cats and dogs from the
-# features of a tenth of the training images, all stages side by side. The labels in that *probe* only serve to look at
-# the training; no gradient comes from them.
+# features of a tenth of the training images, all stages side by side. No gradient comes from this *probe*.
 #
-# Later there will be a hundred short trainings of networks that differ in nothing but their weights. Such networks need
-# not be compiled each on its own: the first one of a kind is kept, and later ones move into it, which saves seconds to
-# half a minute each time.
+# Later there will be a hundred short trainings of networks that differ in nothing but their weights. They need not be
+# compiled each on its own: the first one of a kind is kept, and later ones move into it, which saves seconds to half a
+# minute each time.
 
 # %%
 def train(name, changes, image_set, seed):
     """Train as `changes` to the default options say, or go on where it was stopped; returns `(model, history)`.
 
-    A model for labels may be taken over by the next training: use it at once.
+    A model for labels may be taken over by the next training: use it at once, or copy it.
     """
     options = DEFAULTS | changes
     runtime.seed_everything(seed)
     batch_size, num_epochs = min(options["batch_size"], len(image_set)), options["num_epochs"]
-    steps_per_epoch = options["steps_per_epoch"] or len(image_set) // batch_size
-    num_steps = num_epochs * steps_per_epoch
-    num_warmup = max(1, round(cfg.warmup_fraction * num_steps))
+    steps = options["steps"] or len(image_set) // batch_size
+    num_warmup = max(1, round(cfg.warmup_fraction * num_epochs * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, num_steps - num_warmup), warmup_target=options["learning_rate"], warmup_steps=num_warmup)
+        0.0, max(1, num_epochs * steps - num_warmup), 0.0, "rate", options["learning_rate"], num_warmup)
     model = build(options)
-    model.compile(keras.optimizers.SGD(schedule, 0.9, nesterov=True, weight_decay=10 * cfg.weight_decay))
+    optimizer = keras.optimizers.SGD(schedule, 0.9, nesterov=True, weight_decay=10 * 5e-4)
+    if model.encoder.dtype_policy.name == "mixed_float16":  # the smallest gradients would round to 0
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1024)
+    model.compile(optimizer)
     if options["task"] == "labels":  # a model of the same kind, already compiled, takes over the state of this one
         fresh, kind = model, repr([value for name, value in options.items() if name != "start"])
         model = KEPT.setdefault(kind, fresh)
         fresh.optimizer.build(fresh.trainable_variables)
-        for old, new in zip((model, model.optimizer), (fresh, fresh.optimizer)):
-            for variable, value in zip(old.variables, new.variables, strict=True):
-                variable.assign(value)
-    frozen = types.SimpleNamespace(
-        weights=[weight for layer in model.encoder.layers if not layer.trainable for weight in layer.weights])
-    start, frozen_hash = networks.weights_hash(model), networks.weights_hash(frozen)
-    settings = options | {"seed": seed, "start": start, "images": image_set.fingerprint(), "settings": SETTINGS}
-    checkpoint = training.Checkpoint(run.folder / "checkpoints" / name, settings, model=model)
+        keras.tree.map_structure(lambda old, new: old.assign(new), [*model.variables, *model.optimizer.variables],
+                                 [*fresh.variables, *fresh.optimizer.variables])
+    frozen = [layer for layer in model.encoder.layers if not layer.trainable]
+    model.start, frozen_hashes = networks.weights_hash(model), [*map(networks.weights_hash, frozen)]
+    settings = options | {"seed": seed, "start": model.start, "images": image_set.fingerprint(), "settings": SETTINGS}
+    parts = {"encoder": model.encoder, "head": model.head} if num_epochs == 1 else {"model": model}  # with momentum
+    checkpoint = training.Checkpoint(run.folder / "checkpoints" / name, settings, **parts)
     history = checkpoint.resume()
-    tensorboard = training.TensorBoard(run.folder / "tensorboard" / name, next_epoch=len(history) + 1)
-    batches = training.batches(image_set.images, image_set.labels, batch_size, seed, len(history), drop_last=True)
-    with tqdm(total=num_epochs, initial=len(history), desc=name, leave=False) as bar:
-        measure = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: (logs.update(look(model)), bar.update()))
-        model.fit(batches, steps_per_epoch=steps_per_epoch, initial_epoch=len(history), epochs=num_epochs, verbose=0,
-                  callbacks=[measure, tensorboard, checkpoint])
-    tensorboard.close(options, {f"final/{key}": value for key, value in history[-1].items() if "valid" in key})
-    assert networks.weights_hash(frozen) == frozen_hash, "frozen weights have changed"
+    log = training.TensorBoard(run.folder / "tensorboard" / name, next_epoch=len(history) + 1)
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: logs.update(look(model))), log, checkpoint]
+    for epoch in tqdm(range(len(history), num_epochs), desc=name, leave=False):
+        # An epoch of `fit` may be several passes over the images, begun or whole, but not more than it has steps.
+        batches = training.batches(image_set.images, image_set.labels, batch_size, seed, epoch * steps, drop_last=True)
+        model.fit(batches, steps_per_epoch=steps, initial_epoch=epoch, epochs=epoch + 1, verbose=0, callbacks=callbacks)
+    log.close(options, {f"final/{key}": value for key, value in history[-1].items() if "valid" in key})
+    assert [*map(networks.weights_hash, frozen)] == frozen_hashes, "frozen weights have changed"
     return model, history
 
 
 # %%
 def features_of(encoder, image_set):
     """Return the features after each stage, the means over its maps: dict, stage -> float32 `(N, channels)`."""
-    names = [layer.name for layer in encoder.layers if layer.name in (*STAGES, "ImageNet")]
-    means = [layers.GlobalAveragePooling2D()(encoder.get_layer(name).output) for name in names]
-    found = training.predict(keras.Model(encoder.input, ops.concatenate(means, axis=1)), image_set.images, 250)
-    return dict(zip(names, np.split(found, np.cumsum([mean.shape[1] for mean in means])[:-1], axis=1)))
+    means = {layer.name: layers.GlobalAveragePooling2D()(layer.output) for layer in encoder.layers
+             if layer.name in (*STAGES, "out_relu")}  # the last maps of MobileNetV2 are called out_relu
+    found = training.predict(keras.Model(encoder.input, ops.concatenate([*means.values()], 1)), image_set.images, 250)
+    return dict(zip(means, np.split(found, np.cumsum([mean.shape[1] for mean in means.values()])[:-1], axis=1)))
 
 
 def accuracy(model, image_set):
@@ -461,24 +468,24 @@ def accuracy(model, image_set):
 
 def look(model):
     """Measure a model on the validation images, in percent: on labels, or by a probe, and a pretext on turns."""
-    if hasattr(model, "jax_state_sync"):  # while JAX trains, the variables are elsewhere
-        model.jax_state_sync()
+    getattr(model, "jax_state_sync", lambda: None)()  # while JAX trains, the variables are elsewhere
     if model.objective is label_loss:
         return {"val_accuracy": accuracy(model, validation_set)}
+    begun = time.perf_counter()
     asked, known = (np.hstack([*features_of(model.encoder, each).values()]) for each in (validation_set, PROBE_SET))
     found = evaluate.linear_probe(known, PROBE_SET.labels, asked, validation_set.labels, l2=0.1)["accuracy"]
     turns = {"val_turns": accuracy(model, TURNED)} if model.objective is turn_loss else {}
-    return {"val_probe": round(100 * found, 2)} | turns
+    return {"val_probe": round(100 * found, 2), "val_look_seconds": time.perf_counter() - begun} | turns
 
 
-KEPT, PROBE_SET = {}, train_set.subset(drawn(TENTH, 0))
-TURNED = data.ImageSet(*map(ops.convert_to_numpy, all_turns(validation_set.images)), TURN_NAMES)
-SETTINGS = [cfg.crop_scale, cfg.temperature, cfg.weight_decay, cfg.warmup_fraction, cfg.blocks, cfg.width,
-            provenance.source_hash(crop_and_flip, all_turns, *itertools.chain(*TASKS.values()), Learner, build, train)]
+KEPT, PROBE_SET = {}, train_set.stratified(TENTH, seed=0)
+TURNED = data.ImageSet(*map(ops.convert_to_numpy, all_turns(validation_set.images)), TURN_NAMES)  # turn by turn
+SETTINGS = [cfg.crop_scale, cfg.pretext_crop_scale, cfg.simclr_crop_scale, cfg.warmup_fraction, cfg.network, HALF,
+            validation_set.fingerprint(), PROBE_SET.fingerprint(), provenance.source_hash(crop_and_flip, all_turns,
+            *itertools.chain(*TASKS.values()), Learner, build, train, look, features_of, accuracy)]
 pretrained, history = train("pretext", {}, train_set, SEED)
-assert history[-1]["train_loss"] < history[0]["train_loss"], "the loss did not fall: is the learning rate too high?"
-before, minutes = look(untrained), {"rotation": sum(epoch["seconds"] for epoch in history) / 60}
-print(f"{minutes['rotation']:.1f} minutes; probe {before['val_probe']} %, then {history[-1]['validation_probe']} %")
+assert pretrained.start == networks.weights_hash(untrained), "`untrained` is not where the pretext started"
+assert history[-1]["train_loss"] < fast, "the loss did not fall: is the learning rate too high?"
 units = {"train_loss": "nats", "validation_turns": "%", "validation_probe": "%"}
 results.save_figure(run, "curves", plots.curves({"rotation": history}, [*units], units=units, num_columns=3))
 
@@ -489,45 +496,49 @@ results.save_figure(run, "curves", plots.curves({"rotation": history}, [*units],
 #
 # ## What it cannot tell
 #
-# The errors on the validation images, by turn; below, those of which the network was surest, true turn → answer.
+# First the errors on the validation images, by turn. Then the images that it **cannot tell**: those whose four turns
+# have the largest mean entropy, so that the network wavers most. (The entropy of the probabilities $p_0, \dots, p_3$ is
+# $-\sum_y p_y \ln p_y$: 0 if one answer is certain, $\ln 4$ if all are equally likely.) Last the opposite: the errors
+# of which it was surest, true turn → answer.
 
 # %%
 probabilities = evaluate.softmax(training.predict(pretrained, TURNED.images, 250))
-matrix = evaluate.confusion_matrix(TURNED.labels, probabilities.argmax(1), 4)
+guesses = probabilities.argmax(1)
+matrix = evaluate.confusion_matrix(TURNED.labels, guesses, 4)
 display(results.save_figure(run, "turns_confused", plots.confusion(matrix, TURN_NAMES)))
-results.save_figure(run, "turns_errors", plots.worst_errors(TURNED, probabilities, 16, 8))
+half, errors = np.sum((guesses - TURNED.labels) % 4 == 2), max(1, np.sum(guesses != TURNED.labels))
+print(f"{half / errors:.0%} of the errors are by half a turn, {1 - half / errors:.0%} by a quarter, left or right")
+unsure = np.argsort(-stats.entropy(probabilities, axis=1).reshape(4, -1).mean(0))[:8]
+titles = [f"{number} of 4 right" for number in (guesses == TURNED.labels).reshape(4, -1).sum(0)[unsure]]
+display(results.save_figure(run, "turns_unsure", plots.image_grid(validation_set.images[unsure], titles)))
+results.save_figure(run, "turns_errors", plots.worst_errors(TURNED, probabilities, 8, 8))
 
 # %% [markdown]
-# In the matrix, compare the fields two apart (0° taken for 180°, 90° for 270°) with those one apart. Half a turn keeps
-# upright edges upright and level ones level, so that their directions cannot give it away; only what lies above and
-# what below can.
+# If all wrong answers were equally likely, a third of the errors would be by half a turn. Half a turn keeps upright
+# edges upright and level ones level, so that their directions cannot give it away; only what lies above and what below
+# can. A larger share says that the network has learnt the directions, and lacks the rest.
 #
-# Among the surest errors look for pictures **without a cue of gravity**: an animal photographed from straight above, a
-# cat curled up on a blanket, a face that fills the frame and is itself askew, a dog on its back. There the question has
-# no answer in the picture: its "upright" is how somebody held the camera. No network can get these right other than by
-# chance, so the accuracy of the pretext stays below 100 % even for the best; and a photograph that was stored on its
-# side to begin with counts as an error where the network is right.
+# Among the images it cannot tell look for pictures **without a cue of gravity**: an animal photographed from straight
+# above, a cat curled up on a blanket, a face that fills the frame and is itself askew. There the question has no answer
+# in the picture: its "upright" is how somebody held the camera. No network can get these right other than by chance, so
+# that even the best stays below 100 %. The surest errors are of another kind: an animal on its back, say, or a
+# photograph that was stored on its side, which counts as an error where the network is right.
 #
 # ## Experiments: which turns, and how many in a batch?
 #
 # Each arm is a shorter pretraining of its own; the number is the probe on validation images. *One turn*, drawn anew
 # whenever an image is seen, comes twice: with four times as many images in a batch and four times as many epochs (see
 # `batch size` in the arm's name), so that number and cost of the steps are those of four turns; and with the same
-# images in a batch and the same epochs, at a quarter of the cost.
+# images in a batch and the same epochs, at a quarter of the cost. One turn that is drawn once and kept, as in the
+# earlier study, is not among the arms. Then three learning rates.
 
 # %%
 SHORT = DEFAULTS | {"num_epochs": cfg.experiment_epochs}
-
-
-def train_arm(changes, seed):
-    """Pretrain with `changes` to the short options; return the history."""
-    return train(f"experiments/{config.fingerprint(SHORT | changes)}-{seed}", SHORT | changes, train_set, seed)[1]
-
-
 as_costly = {"task": "one turn", "batch_size": 4 * cfg.batch_size, "num_epochs": 4 * cfg.experiment_epochs}
-EXPERIMENTS = {"turns in a batch": [{}, as_costly, {"task": "one turn"}],
-               "learning rate": [{}, {"learning_rate": cfg.pretext_rate / 3}]}
-found = experiments.run(EXPERIMENTS if cfg.run_experiments else {}, SHORT, train_arm, [SEED], "validation_probe")
+EXPERIMENTS = {"turns in a batch": [{"task": "four turns"}, as_costly, {"task": "one turn"}],
+               "learning rate": [{"learning_rate": round(cfg.pretext_rate * times, 3)} for times in (1 / 3, 1, 3)]}
+found = experiments.run(EXPERIMENTS if cfg.run_experiments else {}, SHORT, lambda changes, seed: train(
+    f"arms/{config.fingerprint(changes)}-{seed}", SHORT | changes, train_set, seed)[1], [SEED], "validation_probe")
 arms = {f"{question}: {arm}": value for question, answers in found.items() for arm, value in answers.items()}
 if arms:
     display(results.save_figure(run, "experiments", plots.comparison(arms, "probe on validation images (%)", digits=1)))
@@ -539,16 +550,20 @@ if arms:
 #
 # ## The rival: SimCLR
 #
-# The same encoder, images, learning rate and schedule, and as many inputs a step (two views of twice as many images)
-# for as many steps; the jitter of the colours costs extra minutes, which are printed. The probe compares the features.
+# The same encoder, images, learning rate, schedule and number of steps, and as many inputs a step (two views of twice
+# as many images); the jitter of the colours costs extra minutes. Its crops are smaller (`simclr_crop_scale`), as SimCLR
+# needs them. Neither pretext was tuned for the question that comes next: rotation has the settings that did well in
+# short trials by turns and probe, on validation images; SimCLR has usual ones, its loss a temperature of 0.2.
 
 # %%
-VIEWS = {"task": "SimCLR", "batch_size": 2 * cfg.batch_size, "num_epochs": 2 * cfg.pretext_epochs}
-rival, rival_history = train("simclr", VIEWS, train_set, SEED)
-minutes["SimCLR"] = sum(epoch["seconds"] for epoch in rival_history) / 60
-ENCODERS |= {"rotation": pretrained.encoder, "SimCLR": rival.encoder, "untrained": untrained.encoder}
+steps = len(train_set) // min(cfg.batch_size, len(train_set))  # of an epoch of the pretext
+rival, course = train("simclr", {"task": "SimCLR", "batch_size": 2 * cfg.batch_size, "steps": steps}, train_set, SEED)
+minutes, probes = {}, {"untrained": look(untrained)["val_probe"]}
+for name, epochs in {"rotation": history, "SimCLR": course}.items():
+    minutes[name], probes[name] = sum(epoch["seconds"] for epoch in epochs) / 60, epochs[-1]["validation_probe"]
+print("probe (%):", probes, "; minutes:", {name: round(value, 1) for name, value in minutes.items()})
+ENCODERS = {"rotation": pretrained.encoder, "SimCLR": rival.encoder, "untrained": untrained.encoder, "ImageNet": mobile}
 hashes = {name: networks.weights_hash(encoder) for name, encoder in ENCODERS.items()}
-print(f"SimCLR: {minutes['SimCLR']:.1f} minutes; probe {rival_history[-1]['validation_probe']:.1f} %")
 
 # %% [markdown]
 # ## With labels: the whole network, or its last two layers
@@ -560,41 +575,60 @@ print(f"SimCLR: {minutes['SimCLR']:.1f} minutes; probe {rival_history[-1]['valid
 #   images, their order, the augmentation, the schedule and the **number of steps**;
 # - **rotation, last two layers**: only the last convolution (with its batch norm) and the linear layer learn. All other
 #   weights and the statistics of their batch norm are *frozen*, and a hash of them before and after proves it;
+# - **untrained, last two layers**: the same with random frozen layers. The statistics of their batch norm are still as
+#   they were made, mean 0 and variance 1, so that frozen it changes nothing;
 # - **SimCLR, whole network**: as the first one, from the rival's encoder.
 #
-# More labels need more steps, so all arms take at least `finetune_steps` steps and at least `finetune_passes` passes
-# over the labelled images.
+# All arms take `finetune_steps` steps; where that is less than `finetune_passes` passes over the labelled images, they
+# take as many as those passes over all images need.
 
 # %%
 ROTATION, SCRATCH = HEADLINE = "rotation, whole network", "from scratch, whole network"
 ARMS = {ROTATION: {"start": "rotation"}, SCRATCH: {"start": "scratch"}, "SimCLR, whole network": {"start": "SimCLR"},
-        "rotation, last two layers": {"start": "rotation", "learning": "last two layers"}}
-ARM_COUNTS = [COUNTS[fraction] for fraction in cfg.arm_volumes]
-PLAN = [(arm, count) for arm in ARMS for count in (COUNTS.values() if arm in HEADLINE else ARM_COUNTS)]
+        **{f"{name}, last two layers": {"start": name, "learning": "last two"} for name in ("rotation", "untrained")}}
+ARM_COUNTS = sorted({COUNTS[share] for share in cfg.arm_shares})
+PLAN = [(arm, count) for arm in ARMS for count in (VOLUMES if arm in HEADLINE else ARM_COUNTS)]
+ENOUGH = cfg.finetune_steps * cfg.batch_size // cfg.finetune_passes  # so many images have their passes by then
+STEPS = {n: cfg.finetune_steps if n <= ENOUGH else cfg.finetune_passes * LARGEST // cfg.batch_size for n in VOLUMES}
 
 
-def fine_tune(arm, count, draw, rate):
-    """Train an arm with `count` labels; returns `(model, history)`."""
-    steps = max(cfg.finetune_steps, cfg.finetune_passes * count // cfg.batch_size)
-    options = ARMS[arm] | {"task": "labels", "learning_rate": rate, "num_epochs": 1, "steps_per_epoch": steps}
-    return train(f"labels/{arm}-{count}-{draw}-{rate}", options, train_set.subset(drawn(count, draw)), SEED + draw)
+def fine_tune(arm, count, draw, rate, times=1):
+    """Train an arm with `count` labels, for `times` as many steps as usual; returns `(model, history)`."""
+    options = {"task": "labels", "learning_rate": rate, "num_epochs": 1, "steps": times * STEPS[count]}
+    return train(f"labels/{arm}-{count}-{draw}-{rate}-{times}", ARMS[arm] | options,
+                 train_set.stratified(count, seed=draw), SEED + draw)
 
 
 # %% [markdown]
-# Each arm gets **its own learning rate at each volume**, the best of the same list, by its mean accuracy on the
-# validation images. A network from scratch usually wants a larger one than a pretrained network, whose weights are to
-# be kept rather than overrun; with one rate for both, whoever chooses the rate chooses the winner.
+# Each arm gets **its own learning rate at each volume**, the best of the same list by accuracy on the validation
+# images, on the first draw. A network from scratch usually wants a larger one than a pretrained network, whose weights
+# are to be kept rather than overrun; with one rate for both, whoever chooses the rate chooses the winner. Mind that the
+# validation images have labels as well: on the laptop 800, more than five times the smallest volume, where nobody would
+# have so many to choose by. But both sides choose by the same ones.
 
 # %%
-rates = {}
-for arm, count in tqdm(PLAN, desc="learning rates", leave=False):
-    rates[arm, count] = {rate: np.mean([fine_tune(arm, count, draw, rate)[1][-1]["validation_accuracy"]
-                                        for draw in range(cfg.tuning_draws)]) for rate in cfg.finetune_rates}
+rates = {key: {rate: fine_tune(*key, 0, rate)[1][-1]["validation_accuracy"] for rate in cfg.finetune_rates}
+         for key in tqdm(PLAN, desc="learning rates", leave=False)}
 best_rate = {key: max(means, key=means.get) for key, means in rates.items()}
 display(pd.DataFrame(rates).T.round(1).assign(chosen=best_rate))
 
 # %% [markdown]
 # If the chosen value sits at an end of the list, the list may be too short: extend it in `PROFILES` and run again.
+#
+# **Only faster, or better?** Part of a gap after so many steps may be speed: a network from scratch has more to learn,
+# and might catch up with more time. So it gets four times the steps, at three volumes, on the first draw.
+
+# %%
+control = {}
+for count in dict.fromkeys((SMALLEST, TENTH, LARGEST)):
+    longer = fine_tune(SCRATCH, count, 0, best_rate[SCRATCH, count], 4)[1][-1]["validation_accuracy"]
+    control[f"control: four times the steps, {count} labels"] = longer
+    ours, scratch = (max(rates[arm, count].values()) for arm in HEADLINE)
+    print(f"{count} labels: 4 x the steps {longer:.1f} %; gap {ours - scratch:.1f}, left {ours - longer:.1f} points")
+
+# %% [markdown]
+# *Left* is the gap to a network from scratch that has trained four times as long: what has gone was speed, what is left
+# the labels could not teach in that time either. (One draw, and the learning rate of the shorter training: a hint.)
 #
 # ## Frozen: what does each stage know?
 #
@@ -604,31 +638,25 @@ display(pd.DataFrame(rates).T.round(1).assign(chosen=best_rate))
 # the last maps of a pretext are made for *its* question, and what is good for another may lie further down. In the
 # RotNet paper [2] the second of four blocks was best and the last far behind.
 #
-# Beside the pretext stand the same network **untrained**, SimCLR, and, as a line that is hard to pass, **ImageNet**: a
-# MobileNetV2 that was trained with labels on 1.3 million photographs, more than a tenth of them of dogs. That is no
-# rival but the practical alternative: whoever may use such a network should.
+# Beside the pretext stand the same network **untrained**, SimCLR, and, as a line that is hard to pass, the MobileNetV2
+# that was trained with labels on the 1.3 million photographs of **ImageNet**, more than a tenth of them of dogs. That
+# is no rival but the practical alternative: whoever may use such a network should. The best stage of each encoder is
+# chosen with a tenth of the labels, on validation images, and then holds for all volumes.
 
 # %%
 def probe(name, stage, count, l2, asked, labels):
     """Fit a linear layer to `count` labelled images, once for each draw; returns a list of accuracies (%)."""
-    known, draws = FEATURES[name][0][stage], [drawn(count, draw) for draw in DRAWS]
+    known = FEATURES[name][0][stage]
+    draws = [drawn(count, draw) for draw in (DRAWS[count] if count < len(train_set) else [0])]  # all: no draw
     return [100 * evaluate.linear_probe(known[draw], train_set.labels[draw], asked[stage], labels, l2)["accuracy"]
             for draw in draws]
 
 
-file, size = runtime.data_dir() / "weights" / "mobilenet_v2_1.0_224_no_top_fp16.weights.h5", cfg.imagenet_size
-weights = file if cfg.imagenet_weights and file.is_file() else cfg.imagenet_weights  # else downloaded, 9 MB
-mobilenet = keras.applications.MobileNetV2((size, size, 3), include_top=False, weights=weights)
-inputs = keras.Input(train_set.image_shape)
-maps = mobilenet(layers.Rescaling(2, -1)(layers.Resizing(size, size)(inputs)))
-ENCODERS["ImageNet"] = keras.Model(inputs, layers.Activation("linear", name="ImageNet")(maps))
 FEATURES = {name: [features_of(encoder, s) for s in (train_set, validation_set)] for name, encoder in ENCODERS.items()}
-PROBES = {}  # encoder, stage, count -> the best weight decay, and its mean accuracy on the validation images
-for name, (_, asked) in FEATURES.items():
-    for stage, count in itertools.product(asked, ARM_COUNTS):
-        means = {l2: np.mean(probe(name, stage, count, l2, asked, validation_set.labels)) for l2 in (1, .1, .01, .001)}
-        PROBES[name, stage, count] = max(means.items(), key=lambda item: item[1])
-by_stage = {name: {stage: PROBES[name, stage, TENTH][1] for stage in asked} for name, (_, asked) in FEATURES.items()}
+PROBES = {(name, stage, count): max((np.mean(probe(name, stage, count, l2, asked, validation_set.labels)), l2)
+                                    for l2 in (.001, .01, .1, 1)) for name, (_, asked) in FEATURES.items()
+          for stage, count in itertools.product(asked, ARM_COUNTS)}  # the best (validation accuracy, weight decay)
+by_stage = {name: {stage: PROBES[name, stage, TENTH][0] for stage in asked} for name, (_, asked) in FEATURES.items()}
 BEST_STAGE = {name: max(means, key=means.get) for name, means in by_stage.items()}
 display(pd.DataFrame(by_stage).T.round(1).fillna("").rename_axis(f"validation accuracy (%), {TENTH} labels"))
 
@@ -643,73 +671,67 @@ display(pd.DataFrame(by_stage).T.round(1).fillna("").rename_axis(f"validation ac
 # for every draw.
 
 # %%
-SCORES, seconds = {}, dict.fromkeys(ARMS, 0.0)
-for arm, count in PLAN:
-    SCORES[arm, count] = []
-    for draw in DRAWS:
-        model, found = fine_tune(arm, count, draw, best_rate[arm, count])
-        SCORES[arm, count].append(accuracy(model, test_set))
-        seconds[arm] += found[-1]["seconds"]
+SCORES, spent = {key: [] for key in PLAN}, 0.0
+for arm, count, draw in [(*key, draw) for key in PLAN for draw in DRAWS[key[1]]]:
+    model, found = fine_tune(arm, count, draw, best_rate[arm, count])
+    SCORES[arm, count].append(accuracy(model, test_set))
+    spent += found[-1]["seconds"] / 60 if arm in HEADLINE else 0  # minutes
 TESTED = {name: features_of(encoder, test_set) for name, encoder in ENCODERS.items()}
-stage_scores = {key: probe(*key, l2, TESTED[key[0]], test_set.labels) for key, (l2, _) in PROBES.items()}
-SCORES |= {(f"{name}, frozen probe", count): values for (name, stage, count), values in stage_scores.items()
-           if stage == BEST_STAGE[name]}
+SCORES |= {(f"{name}, frozen {stage}", count): probe(name, stage, count, l2, TESTED[name], test_set.labels)
+           for (name, stage, count), (_, l2) in PROBES.items()}
 assert all(networks.weights_hash(ENCODERS[name]) == before for name, before in hashes.items()), "not frozen"
 test_accuracy = {key: evaluate.mean_and_spread(values) for key, values in SCORES.items()}
 display(pd.Series({key: results.format_metric(value) for key, value in test_accuracy.items()}).unstack(fill_value=""))
 
 # %%
-with plt.style.context(["default", plots.STYLE, {"axes.grid": True}]):
-    figure, ax = plt.subplots(figsize=(plots.WIDTH, 5), layout="constrained")
-    for index, name in enumerate(dict.fromkeys(name for name, _ in SCORES)):
-        counts, means, spreads = np.array([(count, value["mean"], value["sd"]) for (arm, count), value
-                                           in test_accuracy.items() if arm == name]).T
-        ax.errorbar(counts * 1.015 ** (index - 3), means, spreads, label=name, capsize=3, marker=plots.MARKERS[index],
-                    color=plots.PALETTE[index % 7], linestyle=plots.LINES[index % 4])
-    ax.set(xscale="log", xlabel="labelled images (count, and share of the training images; logarithmic)",
-           ylabel="test accuracy (%)")
-    ax.set_xticks(list(COUNTS.values()), [f"{count}\n{fraction:.0%}" for fraction, count in COUNTS.items()])
-    ax.minorticks_off()
-    ax.legend(ncols=2)
-    plt.close(figure)
-results.save_figure(run, "label_volumes", figure)
+AXIS, UNIT = "labelled images (count, and share of the training images; logarithmic)", {"test accuracy": "%"}
+LINES = {arm: [{AXIS: n, "test accuracy": test_accuracy[arm, n]["mean"]} for name, n in SCORES if name == arm]
+         for arm in (*ARMS, *(f"{name}, frozen {stage}" for name, stage in BEST_STAGE.items()))}
+ax = plots.curves(LINES, "test accuracy", UNIT, 1, AXIS).axes[0]
+for line, arm in zip([*ax.lines], LINES):
+    spreads = [test_accuracy[arm, count]["sd"] or 0 for count in line.get_xdata()]
+    ax.errorbar(*line.get_data(), spreads, fmt="none", capsize=3, ecolor=line.get_color())
+ax.set(xscale="log", xticks=[*COUNTS.values()], xticklabels=[f"{count}\n{p} %" for p, count in COUNTS.items()])
+ax.minorticks_off()
+results.save_figure(run, "label_volumes", ax.figure)
 
 # %% [markdown]
-# Points are means over the draws, bars their standard deviation; the points of one volume are set a little apart, so
-# that bars do not hide each other. (At the right end all images have labels: draws differ there in initial weights and
-# order only, and probes not at all.) Read it along a vertical line first: how far apart are the two networks that
-# learnt as a whole? Where bars overlap, compare draw by draw instead, as the next cell does.
+# Points are means over the draws, bars their standard deviation. (At the right end all images have labels: draws differ
+# there in initial weights and order only, and probes not at all.) Read it along a vertical line first: how far apart
+# are the two networks that learnt as a whole? Where bars overlap, compare draw by draw instead, as the next cell does.
 #
 # ## What is the pretext worth?
 #
 # Twice read off these curves. **Points**: at a volume, both networks had the same labelled images in each draw, so the
 # difference is taken draw by draw. With the mean $\bar d$ and the standard deviation $s$ of the differences of $n$
 # draws, the 95 % interval of the mean is $\bar d \pm t \, s / \sqrt{n}$, where $t$ is the 97.5 % quantile of Student's
-# distribution with $n - 1$ degrees of freedom (4.3 for three draws: few draws make wide intervals).
+# distribution with $n - 1$ degrees of freedom (4.3 for three draws, 2.6 for six: few draws make wide intervals, and the
+# smallest volume, where draws differ most, has more of them).
 #
-# **Labels**: how many would the network from scratch need to be as good as the pretrained one at this volume? The curve
+# **Labels**: how many would the network from scratch need to be as good as the pretrained one at this volume? Its curve
 # between two volumes is taken as a straight line over the logarithm of the count, and made never to fall. What it needs
-# more are the labels saved; `inf` says that it does not get there with all labels.
+# more are the labels saved, printed for each draw by its own curve, from the lowest to the highest. `inf` says that the
+# network from scratch does not get there with all labels, `nan` (not on the curve) that it is better already at the
+# smallest volume.
 
 # %%
 def labels_needed(counts, accuracies, wanted):
-    """Return how many labels a curve needs for the wanted accuracy; infinity if it does not get there."""
-    rising = np.maximum.accumulate(accuracies)
-    return float(np.exp(np.interp(wanted, rising, np.log(counts)))) if wanted <= rising[-1] else np.inf
+    """Return how many labels a curve needs for an accuracy; nan if it starts above, infinity if it ends below that."""
+    rising, first = np.unique(np.maximum.accumulate(accuracies), return_index=True)
+    return float(np.exp(np.interp(wanted, rising, np.log(counts)[first], left=np.nan, right=np.inf)))
 
 
-gaps, needed, rows, counts = {}, {}, {}, list(COUNTS.values())
-for count in counts:
+gaps, needed = {}, {}
+for count in VOLUMES:
     gap = gaps[count] = evaluate.mean_and_spread(np.subtract(SCORES[ROTATION, count], SCORES[SCRATCH, count]))
     half = stats.t.ppf(0.975, gap["n"] - 1) * gap["sd"] / gap["n"] ** 0.5
-    needed[count] = labels_needed(counts, [test_accuracy[SCRATCH, each]["mean"] for each in counts],
-                                  test_accuracy[ROTATION, count]["mean"])
-    rows[count] = {"gap (points)": f"{gap['mean']:.1f} ± {half:.1f}", "labels saved": f"{needed[count] - count:.0f}"}
-display(pd.DataFrame(rows).T.rename_axis(index="labels"))
+    curves = np.transpose([SCORES[SCRATCH, each][:cfg.num_draws] for each in VOLUMES])  # a row for each draw
+    needed[count] = np.sort([labels_needed(VOLUMES, *pair) for pair in zip(curves, SCORES[ROTATION, count])])
+    print(f"{count:>6} labels: {gap['mean']:+.1f} ± {half:.1f} points; saved {(needed[count] - count).round()}")
 
 # %% [markdown]
 # The interval speaks of other draws of labels only: pretext and test images were the same each time. And mind what is
-# equal here: labels and steps *with* labels. The pretext's own minutes come on top, so the table says what a label is
+# equal here: labels and steps *with* labels. The pretext's own minutes come on top, so this says what a label is
 # worth, not what a processor is.
 #
 # **The claim of the study.** The seed of this lesson [3] reports, for its smallest volume (given as 2 %), 90.3 % with
@@ -721,40 +743,49 @@ display(pd.DataFrame(rows).T.rename_axis(index="labels"))
 #
 # ## What do they look at?
 #
-# The same picture in three networks: pretext, *supervised* (from scratch with all labels) and untrained. First eight
-# **feature maps** of the first stage and of the last one, each network's divided by their largest value. Maps of the
-# same number in two networks have nothing to do with each other: filters come in any order.
+# The same picture in three networks: *rotation*, *supervised* (from scratch with all labels) and *untrained*. First
+# eight **feature maps** of the first stage and of the last one, each network's divided by their largest value. Maps of
+# the same number in two networks have nothing to do with each other: filters come in any order.
 
 # %%
-supervised = fine_tune(SCRATCH, LARGEST, 0, best_rate[SCRATCH, LARGEST])[0].encoder
-SHOWN = {"pretext": pretrained.encoder, "supervised": supervised, "untrained": untrained.encoder}
-chosen = test_set.stratified(2, seed=0)
+ENCODERS["supervised"] = fine_tune(SCRATCH, LARGEST, 0, best_rate[SCRATCH, LARGEST])[0].encoder
+ENCODERS["supervised"] = build(DEFAULTS | {"start": "supervised"}).encoder  # a copy, which no training takes over
+SHOWN = {name: ENCODERS[name] for name in ("rotation", "supervised", "untrained")}
+chosen = validation_set.stratified(min(200, len(validation_set)), seed=0)
+pair = np.unique(chosen.labels, return_index=True)[1][:2]  # one of each class
 maps = {name: explain.activations(encoder, chosen.images / np.float32(255), STAGES) for name, encoder in SHOWN.items()}
 for stage in STAGES[::len(STAGES) - 1]:
-    first = [each[stage][0].transpose(2, 0, 1)[:8] for each in maps.values()]
-    display(results.save_figure(run, f"feature_maps_{stage}", plots.feature_maps(np.concatenate(
-        [each / max(each.max(), 1e-9) for each in first]), [f"{name} {i}" for name in SHOWN for i in range(8)])))
+    first = [each[stage][pair[0]].transpose(2, 0, 1)[:8] for each in maps.values()]
+    first = [each / max(each.max(), 1e-9) for each in first]
+    assert not any(np.allclose(a, b, atol=0.01) for a, b in itertools.combinations(first, 2)), "the same maps twice"
+    display(results.save_figure(run, f"feature_maps_{stage}", plots.feature_maps(
+        np.concatenate(first), [f"{name} {i}" for name in SHOWN for i in range(8)])))
 
 # %% [markdown]
+# In the first stage look for edges: a map that lights up along the outline of the animal, or on one side of it only.
+# Much of that the untrained network has too, since random filters also answer to edges. In the last stage each map has
+# few places left. Is a learnt one dark almost everywhere and bright at one part of the animal? Are the untrained ones
+# rather coarse copies of the picture, one like the other?
+#
 # **Attention maps** put all channels of a stage together [5]: with $A_c$ the map of channel $c$, one of $C$, they show
 # $\frac{1}{C} \sum_{c=1}^{C} A_c^2$ at each place, large where many filters answer or a few answer strongly. (The paper
-# takes the sum; each map here has its own scale anyway.) That is not the attention of a transformer.
+# takes the sum; each map here has its own scale anyway.) That is not the attention of a transformer. How alike the maps
+# of two networks are is printed as their correlation over the places of an image, mean of up to 200 validation images.
 
 # %%
 for stage in STAGES[1:]:
     attention = np.stack([(each[stage] ** 2).mean(axis=3) for each in maps.values()], axis=1)  # (image, network, H, W)
-    assert not np.allclose(attention[:, 0], attention[:, 1]), "the same map twice"
-    likeness = np.corrcoef(attention.swapaxes(0, 1).reshape(3, -1))[0]
+    likeness = np.mean([np.corrcoef(each.reshape(3, -1))[0] for each in attention], axis=0)  # with the pretext's maps
+    assert likeness[1] < 0.99, "the pretext's maps and the supervised network's are the same"
     print(f"{stage}: correlation of the pretext's maps with the others", dict(zip(SHOWN, likeness.round(2))))
-    display(results.save_figure(run, f"attention_{stage}", plots.heat_maps(
-        chosen.images.repeat(3, axis=0), np.concatenate(attention), [f"{name}, {stage}" for name in SHOWN] * 2)))
+    display(results.save_figure(run, f"attention_{stage}", plots.heat_maps(chosen.images[pair].repeat(
+        3, axis=0), np.concatenate(attention[pair]), [f"{name}, {stage}" for name in SHOWN] * 2)))
 
 # %% [markdown]
 # Two pictures, each in three networks. Do the pretext's maps lie on the head and the legs, which tell up from down?
 # Does the supervised network look at the same parts, or rather at fur and ears? And where the untrained network lights
-# up at the same places, the map shows the picture (its bright or busy parts), not what was learnt. The correlations say
-# the same in numbers: 1 would be the same map. An assertion sees to it that the networks' maps are really different
-# ones.
+# up at the same places, the map shows the picture (its bright or busy parts), not what was learnt: so its correlation
+# stands beside. 1 would be the same map; assertions see to it that the maps are really different ones.
 #
 # ## Results
 #
@@ -765,23 +796,22 @@ for stage in STAGES[1:]:
 # | ours, as set in `PROFILES` | the arms above | above | next cell, mean and spread over draws |
 
 # %%
-steps = cfg.pretext_epochs * (len(train_set) // min(cfg.batch_size, len(train_set)))
-metrics = {
-    "gap_smallest": gaps[SMALLEST], "gap_tenth": gaps[TENTH], "rotation_accuracy": history[-1]["validation_turns"],
-    "rotation_probe": history[-1]["validation_probe"], "simclr_probe": rival_history[-1]["validation_probe"],
-    "untrained_probe": before["val_probe"], **{f"{name}_minutes": value for name, value in minutes.items()},
-    **{f"{name}: {count} labels": value for (name, count), value in test_accuracy.items()},
-    **{f"{name}: frozen {stage}, {count} labels": evaluate.mean_and_spread(values)
-       for (name, stage, count), values in stage_scores.items()},
-    **{f"{arm}: learning rate, {count} labels": rate for (arm, count), rate in best_rate.items()},
-    **{f"labels from scratch: for {count}": value for count, value in needed.items() if value < np.inf}, **arms,
-    "images_seen": steps * cfg.batch_size, "images_per_second": steps * cfg.batch_size / 60 / minutes["rotation"],
-    "encoder_parameters": training.count_parameters(untrained.encoder), "optimizer_steps": steps,
-}
+number, seen = cfg.pretext_epochs * steps, cfg.pretext_epochs * steps * min(cfg.batch_size, len(train_set))
+metrics = {"gap_smallest": gaps[SMALLEST], "gap_tenth": gaps[TENTH], "optimizer_steps": number,
+           **{f"{name}_probe": value for name, value in probes.items()}, "images_seen": seen, **control, **arms,
+           "images_per_second": seen / sum(epoch["seconds"] - epoch["validation_look_seconds"] for epoch in history),
+           "encoder_parameters": training.count_parameters(untrained.encoder),
+           f"ImageNet: parameters, {weights and Path(weights).name}": training.count_parameters(mobile),
+           **{f"{name}_minutes": n for name, n in minutes.items()}, "validation_turns": history[-1]["validation_turns"],
+           **{f"{name}: {count} labels": value for (name, count), value in test_accuracy.items()},
+           **{f"{arm}: learning rate, {count} labels": rate for (arm, count), rate in best_rate.items()},
+           **{f"with labels: steps, {n} labels": value for n, value in STEPS.items()},
+           **{f"with labels: images, {n} labels": value * min(cfg.batch_size, n) for n, value in STEPS.items()},
+           **{f"labels from scratch: for {count}, draw {i}": float(value) for count, values in needed.items()
+              for i, value in enumerate(values) if np.isfinite(value)}}
 targets = [{"metric": metric, "at_least": None if DATA else bound} for metric, bound in (
     ("gap_smallest", cfg.target_gap_smallest), ("gap_tenth", cfg.target_gap_tenth))]
-training_minutes = minutes["rotation"] + sum(seconds[arm] for arm in HEADLINE) / 60
-record = results.save(run, cfg, metrics, targets, [train_set, validation_set, test_set], training_minutes)
+record = results.save(run, cfg, metrics, targets, [train_set, validation_set, test_set], minutes["rotation"] + spent)
 
 # %% [markdown]
 # **TensorBoard** has all curves, and under *HParams* a table of all runs with their options. In Colab or Jupyter put
@@ -797,7 +827,7 @@ record = results.save(run, cfg, metrics, targets, [train_set, validation_set, te
 #   date printed in a corner, or pictures squeezed to squares. Look at the surest right answers.
 # - **The pretrained network is worse than the one from scratch**: see the table of learning rates; at too large a rate
 #   the first steps destroy what the pretext has built.
-# - **Your own photos**: have at least some dozens of labels at the smallest volume, or make it larger in `volumes`.
+# - **Your own photos**: have at least some dozens of labels at the smallest volume, or make it larger in `shares`.
 # - **The disk fills up**: each training keeps a checkpoint. Finished ones below `checkpoints/labels` may be
 #   deleted; the notebook then trains them anew if it is run again.
 # - **The data cannot be downloaded**: the message names the host and the folder to put the files in.
@@ -836,8 +866,8 @@ def exercise_2(image):
 
 def check_2(answer):
     image = np.random.default_rng(0).random((6, 6, 3))
-    half = image + np.rot90(image, 2)
-    for picture, expected in ((image, 1), (half, 0.5), (half + np.rot90(half), 0.25)):
+    for turns, expected in (((0,), 1), ((0, 2), 0.5), ((0, 1, 2, 3), 0.25)):  # a sum of turns looks alike when turned
+        picture = sum(np.rot90(image, quarters) for quarters in turns)
         assert np.isclose(answer(picture), expected), f"expected {expected}: how many of its four turns differ?"
 
 
