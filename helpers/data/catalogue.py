@@ -119,6 +119,10 @@ CATALOGUE = {
     "cifar100": DataSet(
         "CIFAR-100", _NAMES["cifar100"], megabytes=169, torchvision="CIFAR100", **_CIFAR,
         mirrors=(_ZENODO_CIFAR, _TORONTO), archives=_md5("cifar-100-python.tar.gz"), files=_md5("cifar-100-python/*")),
+    "svhn_cropped": DataSet(
+        "SVHN", tuple("0123456789"), {"train": 73_257, "test": 26_032}, "non-commercial use",
+        "http://ufldl.stanford.edu/housenumbers/", megabytes=1505, image_shape=(32, 32, 3), sizes_differ=False,
+        tfds_host="ufldl.stanford.edu"),
     "tf_flowers": DataSet(
         "TensorFlow Flowers", _NAMES["tf_flowers"], {"train": 3_670},
         "photographs under CC BY, see LICENSE.txt in flower_photos.tgz",
