@@ -26,7 +26,7 @@
 # | | |
 # |---|---|
 # | Data | TensorFlow Flowers: 3,670 photographs of five kinds (229 MB); a fifth held out for the test |
-# | Weights, `colab`, `full` | SimCLRv2's ResNet-50 `pretrained` and `supervised`, 100 MB each; Keras' ResNet-50 |
+# | Weights, `colab`, `full` | SimCLRv2's ResNet-50 `pretrained` and `supervised`, about 140 MB each; Keras' ResNet-50 |
 # | Weights, `laptop` | small stand-ins for these two, trained here on imagenet-5 (93 MB); Keras' MobileNet 0.25 |
 # | Method | `hub.load`, import by name; linear probe, fine-tuning, also inside the head; 1, 10, 100 % of labels |
 # | Expected, `laptop` | our network gives what the loaded file gives, to 1e-5 |
@@ -150,7 +150,7 @@ PROFILES = {
     "batch_size": (32, 32, 32, 64),
     "num_steps": (24, 200, 150, 800),  # of fine-tuning and from scratch alike, with few labels
     "num_epochs": (2, 4, 2, 8),  # of `fit`, each of one or more passes over the images
-    "learning_rates": ((0.1,), (0.01, 0.03, 0.1), (0.01, 0.05), (0.003, 0.01, 0.03, 0.1)),  # tried
+    "learning_rates": ((0.1,), (0.003, 0.01, 0.03, 0.1), (0.01, 0.05), (0.003, 0.01, 0.03, 0.1)),  # tried
     "warmup_fraction": (0.3, 0.3, 0.3, 0.1),  # of all steps
     "target_gain": (None, None, 0.0, None),  # points of `pretrained` over `supervised`, linear probe, 10 %
     "target_finetuned": (None, None, None, 95.0),  # percent, all labels
@@ -218,9 +218,6 @@ class Views(layers.Layer):
     def call(self, images, training=False):
         return ops.concatenate([self.function(images, self.generator)
                                 for _ in range(self.copies)]) if training else images
-
-    def compute_output_shape(self, shape):
-        return None, *shape[1:]
 
 
 rows = [np.concatenate([image[:1], ops.convert_to_numpy(Views(crop_and_flip)(image.repeat(7, axis=0), training=True))])
@@ -301,7 +298,7 @@ def fit_model(name, model, image_set, options, seed, loss, code=(), look=dict):
     model.compile(optimizer, loss, jit_compile="auto" if keras.backend.backend() == "jax" else False)
     settings = options | {
         "seed": seed, "start": networks.weights_hash(model), "images": image_set.fingerprint(), "steps": num_steps,
-        "settings": [cfg.mixed_precision, HALF, cfg.warmup_fraction],
+        "settings": [num_epochs, cfg.mixed_precision, HALF, cfg.warmup_fraction],
         "code": provenance.source_hash(Views, crop_and_flip, application, new_network, fit_model, *code)}
     checkpoint = training.Checkpoint(run.folder / "checkpoints" / name, settings, model=model)
     history = checkpoint.resume()
@@ -350,7 +347,7 @@ print(f"{len(shapes)} variables, for instance", *list(shapes.items())[5:8], sep=
 
 # %%
 def stand_in(kind):
-    """Train a small network of this kind, write it as a SavedModel of its own and return the folder."""
+    """Train a small network of this kind, write it as a SavedModel and return what `simclrv2.load` makes of it."""
     photos = data.load("imagenet5", "train", cfg.image_size, cfg.stand_in)
     runtime.seed_everything(SEED)
     encoder, head = new_network(kind)
@@ -365,19 +362,23 @@ def stand_in(kind):
     minutes[kind] = sum(epoch["seconds"] for epoch in history) / 60
     print(f"stand-in for {kind}: loss {history[-1]['train_loss']:.3f} after {minutes[kind]:.1f} minutes")
     found, folder = simclrv2.variables_by_key(encoder, head, logits), run.folder / "stand-in" / kind
-    writer["export"](folder, cfg.blocks, {name: found[simclrv2.key(name)].numpy() for name in shapes})
-    return folder
+    arrays = {name: found[simclrv2.key(name)].numpy() for name in shapes}
+    try:
+        writer["export"](folder, cfg.blocks, arrays)
+    except ImportError as error:
+        print(f"{error}: without TensorFlow no SavedModel can be written or read. We go on with the weights alone.")
+        return simclrv2.Published(arrays, None, "this process")
+    return simclrv2.load(kind, folder=folder)
 
 
 minutes, KINDS = {}, ("pretrained", "supervised")
-FOLDERS = {kind: stand_in(kind) for kind in KINDS} if cfg.weights == "stand-in" else {}
-PUBLISHED = {kind: simclrv2.load(kind, folder=FOLDERS.get(kind)) for kind in KINDS}
+PUBLISHED = {kind: stand_in(kind) if cfg.weights == "stand-in" else simclrv2.load(kind) for kind in KINDS}
 
 # %% [markdown]
-# `simclrv2.load` looks for the SavedModel on this machine, fetches its three files over https (with progress; size and
-# checksum must be those that the server states) or else from `gs://`, and calls `hub.load`. If that fails, it takes the
-# older checkpoint of the same network, or the weights that others converted from it; these are variables without a
-# function, so that there is nothing to compare with.
+# `simclrv2.load` looks for the SavedModel on this machine, fetches its three files over https (with progress; the size
+# must be what the server states), and calls `hub.load`; or reads them from `gs://`. If that fails, it says why and
+# takes the older checkpoint of the same network, or the weights that others converted from it; these are variables
+# without a function, so that there is nothing to compare with.
 #
 # **Names matter in another sense, too.** Beside `pretrained` and `supervised` there is `finetuned_100pct`, and it is
 # what the authors' own example on flowers [2] loads. That network was pretrained without labels and *then trained with
@@ -387,7 +388,7 @@ PUBLISHED = {kind: simclrv2.load(kind, folder=FOLDERS.get(kind)) for kind in KIN
 # ## Why a layer around it does not train
 #
 # The obvious way to use a loaded model in Keras is to call it in a layer and to put a classifier behind. Count what
-# such a model can train:
+# such a model can train (the loaded function is TensorFlow's; on another backend this cell shows nothing):
 
 # %%
 class Wrapped(layers.Layer):
@@ -481,8 +482,7 @@ runtime.seed_everything(SEED)
 linear = keras.Sequential([keras.Input(FEATURES["pretrained"][0].shape[1:]), layers.Dense(train_set.num_classes)])
 linear.compile(keras.optimizers.SGD(0.1, momentum=0.9), CROSS_ENTROPY, jit_compile=False)
 table = []
-for step in range(10):
-    part = np.arange(64 * step, 64 * (step + 1)) % len(train_set)
+for part in np.resize(spread_order(train_set.labels, seed=0), (10, 64)):
     now = FEATURES["pretrained"][0][part], train_set.labels[part]
     before = linear.predict_on_batch(now[0])
     linear.train_on_batch(*now)
@@ -523,16 +523,16 @@ ARMS = {"pretrained, fine-tuned": ("pretrained", 0), "pretrained, from head laye
 ARMS = {arm: parts for arm, parts in ARMS.items() if parts[1] == 0 or IMPORTED[parts[0]][1] is not None}
 
 
-def classifier(arm):
+def classifier(arm, mixed_precision=False):
     """Return views, encoder, the kept layers of the head and a new linear layer, as one network of fresh copies."""
-    name, kept = ARMS[arm]
-    encoder, head = new_network(name, cfg.mixed_precision)
+    views, (name, kept) = Views(crop_and_flip), ARMS[arm]  # the views first: their seed is then the same for all arms
+    encoder, head = new_network(name, mixed_precision)
     if name in ENCODERS:
         encoder.set_weights(ENCODERS[name].get_weights())
     if kept:
         head.set_weights(IMPORTED[name][1].get_weights())
     return keras.Sequential([
-        keras.Input(train_set.image_shape), Views(crop_and_flip), encoder, *(head.layers[:3 * kept] if kept else []),
+        keras.Input(train_set.image_shape), views, encoder, *(head.layers[:3 * kept] if kept else []),
         layers.Dense(train_set.num_classes, name="logits")])
 
 
@@ -560,7 +560,7 @@ assert hashes == {name: networks.weights_hash(encoder) for name, encoder in ENCO
 def train(arm, rate, count, draw):
     """Train an arm with `count` labels; returns `(model, history)`."""
     runtime.seed_everything(SEED + draw)
-    model, labelled = classifier(arm), train_set.subset(drawn(count, draw))
+    model, labelled = classifier(arm, cfg.mixed_precision), train_set.subset(drawn(count, draw))
     options = {"arm": arm, "learning_rate": rate, "batch_size": cfg.batch_size, "num_steps": cfg.num_steps}
 
     def look():
@@ -660,11 +660,11 @@ for kind in KINDS:
     unit = test_features[kind] / np.linalg.norm(test_features[kind], axis=1, keepdims=True).clip(1e-12)
     shown.append(np.argsort(-unit[queries] @ unit.T, axis=1, kind="stable")[:, :6])  # the first is the image itself
     knn[kind] = 100 * evaluate.knn_accuracy(
-        FEATURES[kind][0], train_set.labels, test_features[kind], test_set.labels, num_neighbours=20)
+        FEATURES[kind][0], train_set.labels, test_features[kind], test_set.labels, min(20, len(train_set)))
 order = np.concatenate(shown)
-titles = np.where(np.arange(6) > 0, names[order], [[kind] for kind in KINDS for _ in queries])
+titles = np.where(np.arange(order.shape[1]) > 0, names[order], [[kind] for kind in KINDS for _ in queries])
 results.save_figure(run, "neighbours", plots.image_grid(
-    test_set.images[order.ravel()], titles.ravel(), (names[order] != names[order[:, :1]]).ravel(), num_columns=6))
+    test_set.images[order.ravel()], titles.ravel(), (names[order] != names[order[:, :1]]).ravel(), order.shape[1]))
 
 # %% [markdown]
 # Look at what the wrong neighbours share with the first image: colour, background, how near the flower is, or its form?
@@ -717,7 +717,6 @@ best = max((arm for arm in ARMS if arm.startswith("pretrained")), key=lambda arm
     found["mean"] for found in tuning[arm].values()))  # by the validation images
 metrics = {
     **({"largest_import_difference": max(differences.values())} if differences else {}),
-    "published_networks_compared": len(differences) // 2 * (cfg.weights == "published"),
     "linear_gain_over_supervised": evaluate.mean_and_spread(gain),
     "linear_accuracy": test_accuracy["linear probe, pretrained", TENTH],
     "supervised_linear_accuracy": test_accuracy["linear probe, supervised", TENTH],
@@ -748,8 +747,9 @@ record = results.save(run, cfg, metrics, targets, [train_set, validation_set, te
 # - **The comparison stops the notebook**: on some GPUs convolutions in 32 bits are rounded to 19 (TF32); try a CPU.
 # - **Fine-tuning is worse than the linear probe**: the learning rate is too high, or the steps are too few.
 # - **Out of memory**: halve `batch_size`, and let the learning rates be chosen anew.
-# - **The disk is full**: with ResNet-50 each training keeps two checkpoints of some 200 MB. Delete finished ones below
-#   `checkpoints` of the run; what is missing is trained again.
+# - **The disk is full**: with ResNet-50 each of some 50 trainings (in `full` twice as many) keeps two checkpoints of
+#   200 MB, too much for a free Google Drive. Delete finished ones below `checkpoints` of the run; what is missing is
+#   trained again.
 # - **The notebook seems not to train**: it resumed a finished run. Delete the folder `runs` to start over.
 #
 # ## Exercises

@@ -166,14 +166,10 @@ def test_nothing_within_reach_is_an_error_that_says_what_to_put_where(tmp_path, 
         assert words in str(error.value)
 
 
-@pytest.mark.parametrize(("size", "hashes", "fits"), [
-    (5, None, True), (6, None, False), (None, ["crc32c=AAAA", "md5=XUFAKrxLKna5cZ2REBfFkg=="], True),
-    (None, ["crc32c=AAAA,md5=AAAAAAAAAAAAAAAAAAAAAA=="], False)])
-def test_a_download_must_have_the_size_and_the_checksum_that_the_host_states(size, hashes, fits, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("size", "fits"), [(5, True), (6, False), (None, True)])
+def test_a_download_must_have_the_size_that_the_host_states(size, fits, tmp_path, monkeypatch):
     class Answer(io.BytesIO):
-        headers = types.SimpleNamespace(
-            get=lambda name, *default: str(size) if name == "Content-Length" and size else None,
-            get_all=lambda name: hashes)
+        headers = {"Content-Length": str(size)} if size else {}
 
     monkeypatch.setattr("urllib.request.urlopen", lambda *arguments, **options: Answer(b"hello"))
     target = tmp_path / "folder" / "file"
@@ -181,7 +177,7 @@ def test_a_download_must_have_the_size_and_the_checksum_that_the_host_states(siz
         simclrv2._fetch("https://host/file", target)
         assert target.read_bytes() == b"hello"
     else:
-        with pytest.raises((OSError, data.DataUnavailable)):
+        with pytest.raises(OSError, match="broke off"):
             simclrv2._fetch("https://host/file", target)
         assert not target.exists()
 
@@ -201,7 +197,7 @@ def test_fine_tuning_trains_a_copy_of_every_imported_weight(kept, monkeypatch):
     images, labels = np.random.default_rng(0).random((8, 32, 32, 3), np.float32), np.arange(8) % 3
     for name, value in {
             "ARMS": {"arm": ("pretrained", kept)}, "ENCODERS": {"pretrained": encoder},
-            "IMPORTED": {"pretrained": (encoder, head)}, "cfg": types.SimpleNamespace(mixed_precision=False),
+            "IMPORTED": {"pretrained": (encoder, head)},
             "new_network": lambda name, mixed_precision: our_networks(SMALL, 4)[:2],
             "train_set": types.SimpleNamespace(image_shape=(32, 32, 3), num_classes=3)}.items():
         monkeypatch.setattr(notebook, name, value, raising=False)

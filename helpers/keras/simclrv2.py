@@ -5,14 +5,12 @@ Addresses, names and the call `loaded(images, trainable=False)` are those of goo
 Separius/SimCLRv2-Pytorch. Only reading a SavedModel or a TF1 checkpoint needs TensorFlow; the networks do not.
 """
 
-import base64
 import collections
 import re
 import subprocess
 import sys
 import urllib.request
 
-import keras
 import numpy as np
 
 from helpers import runtime
@@ -22,8 +20,7 @@ STORAGE = "storage.googleapis.com"
 SAVED_MODELS = "simclr-checkpoints-tf2/simclrv2/{kind}/{model}/saved_model/"
 CHECKPOINTS = f"https://{STORAGE}/simclr-checkpoints/simclrv2/{{kind}}/{{model}}/"
 CONVERTED = "https://huggingface.co/lightly-ai/simclrv2-imagenet1k-{model}/resolve/main/{model}.pth"
-STEPS = {"pretrained": 250228, "supervised": 28151, "finetuned_100pct": 37535, "finetuned_10pct": 3754,
-         "finetuned_1pct": 751}  # in the names of the TF1 checkpoints
+STEPS = {"pretrained": 250228, "supervised": 28151}  # in the names of the TF1 checkpoints
 FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001")
 NO_WEIGHTS = re.compile(r"^ema_model/|(^|/)(global_step|Momentum)$")  # a second copy; the training's own
 TO_NUMPY = ("import sys, numpy, torch\nparts = torch.load(sys.argv[1], map_location='cpu', weights_only=True)\n"
@@ -42,7 +39,7 @@ def load(kind, model="r50_1x_sk0", folder=None):
     if they are not there, or else from `gs://`; the TF1 checkpoint; weights that others converted (`pretrained` alone).
 
     Args:
-        kind: "pretrained" (no label), "supervised", or "finetuned_100pct" and so on, which are *not* self-supervised.
+        kind: "pretrained" (without any label) or "supervised".
         model: depth, width and selective kernels; `networks.resnet` fits those that end in `sk0`.
         folder: path of a SavedModel to read instead.
 
@@ -61,6 +58,7 @@ def load(kind, model="r50_1x_sk0", folder=None):
             return way(root, kind, model)
         except Exception as error:  # whatever a host, TensorFlow or torch may raise: all of it is told
             failures.append(f"  {way.__name__.strip('_')}: {error!r} {error.__context__ or ''}\n")
+            runtime.say(f"SimCLRv2's {kind}/{model} cannot be had as {failures[-1].strip()}")
     raise download.DataUnavailable(
         f"SimCLRv2's {kind}/{model} is not on this machine and could not be fetched:\n{''.join(failures)}Put the files "
         f"{', '.join(FILES)} of gs://{SAVED_MODELS.format(kind=kind, model=model)} into {root / 'saved_model'}, or run "
@@ -101,19 +99,20 @@ def import_weights(variables, encoder, head=None, logits=None):
 
 def variables_by_key(encoder, head=None, logits=None):
     """Return `key` -> Keras variable for all that is published of these networks; arguments as in `import_weights`."""
-    convolutions = sorted((layer for layer in encoder.layers if isinstance(layer, keras.layers.Conv2D)), key=_place)
-    dense = [layer for layer in head.layers if layer.name.startswith("dense")] if head is not None else []
-    layers = {}
-    for number, layer in enumerate(convolutions):
-        end, name = f"_{number}" if number else "", layer.name
+    names, layers = [layer.name for layer in encoder.layers], {}
+    blocks = [name.removesuffix("_sum") for name in names if name.endswith("_sum")]
+    parts = ("shortcut", "convolution1", "convolution2", "convolution3")  # in the order in which the authors make them
+    convolutions = [name for block in blocks for part in parts if (name := f"{block}_{part}") in names]
+    for number, name in enumerate(["stem_convolution", *convolutions]):
+        end = f"_{number}" if number else ""
         norm = f"{name}_norm" if name.endswith("shortcut") else name.replace("convolution", "norm")
-        layers |= {f"conv2d{end}": layer, f"batch_normalization{end}": encoder.get_layer(norm)}
-    for number, layer in enumerate(dense):
-        norm = head.get_layer(layer.name.replace("dense", "norm"))
-        layers |= {f"nl_{number}/dense": layer, f"nl_{number}/batch_normalization": norm}
+        layers |= {f"conv2d{end}": encoder.get_layer(name), f"batch_normalization{end}": encoder.get_layer(norm)}
+    for number in range(3 if head is not None else 0):
+        layers[f"nl_{number}/dense"] = head.get_layer(f"dense{number + 1}")
+        layers[f"nl_{number}/batch_normalization"] = head.get_layer(f"norm{number + 1}")
     layers |= {"head_supervised/dense": logits} if logits is not None else {}
     found = {f"{place}/{variable.name}": variable for place, layer in layers.items() for variable in layer.weights}
-    found.pop(f"nl_{len(dense) - 1}/batch_normalization/beta", None)  # the last layer's has none
+    found.pop("nl_2/batch_normalization/beta", None)  # the last layer's has none
     return found
 
 
@@ -126,26 +125,17 @@ def key(name):
     return f"{part.rpartition('/')[2]}/{layer}/{parameter}" if found else name
 
 
-def _place(layer):
-    """Order convolutions as the published code makes them: in each block the shortcut's first."""
-    found = re.fullmatch(r"stage(\d+)(?:_block(\d+))?_(?:shortcut|convolution(\d+))", layer.name)
-    stage, block, number = found.groups() if found else (0, 0, 0)
-    return int(stage), int(block or 1000), int(number or 0)  # a stage's last block has no number
-
-
 def _saved_model(root, kind, model):
-    place = SAVED_MODELS.format(kind=kind, model=model)
-    for file in FILES:
-        target = root / "saved_model" / file
-        try:
-            _fetch(f"https://{STORAGE}/{place}{file}", target)
-        except (OSError, RuntimeError):
-            import tensorflow as tf
+    import tensorflow  # noqa: F401  first of all: without it there is no use in the download
 
-            download.check_answers(STORAGE)  # TensorFlow would wait for minutes
-            tf.io.gfile.copy(f"gs://{place}{file}", f"{target}.part", overwrite=True)
-            target.with_name(f"{target.name}.part").replace(target)
-    return _read_saved_model(root / "saved_model", f"gs://{place}")
+    place, folder = SAVED_MODELS.format(kind=kind, model=model), root / "saved_model"
+    try:
+        for file in FILES:
+            _fetch(f"https://{STORAGE}/{place}{file}", folder / file)
+    except (OSError, RuntimeError):
+        download.check_answers(STORAGE)  # TensorFlow would wait for minutes
+        folder = f"gs://{place}"
+    return _read_saved_model(folder, f"gs://{place}")
 
 
 def _read_saved_model(folder, source):
@@ -153,9 +143,8 @@ def _read_saved_model(folder, source):
     import tensorflow_hub as hub
 
     loaded = hub.load(str(folder))
-    used = [variable for function in loaded.__call__.concrete_functions for variable in function.graph.variables]
-    variables = {item.name.removesuffix(":0"): item.numpy() for item in (
-        *tf.train.TrackableView(loaded).descendants(), *used) if isinstance(item, tf.Variable)}
+    variables = {item.name.removesuffix(":0"): item.numpy() for item in tf.train.TrackableView(loaded).descendants()
+                 if isinstance(item, tf.Variable)}
     return Published(variables, loaded, source)
 
 
@@ -199,15 +188,13 @@ def _names_of_converted(arrays):
 
 
 def _fetch(address, target):
-    """Download a file that is not there yet; the host says its size and, if it is Google's, its MD5."""
+    """Download a file that is not there yet, and see that it has the size that the host states."""
     if target.is_file():
         return
     with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=30) as answer:
-        size, hashes = answer.headers.get("Content-Length"), ",".join(answer.headers.get_all("x-goog-hash") or ())
-    known = re.search(r"md5=([\w+/]+=*)", hashes)
-    checksum = base64.b64decode(known[1]).hex() if known else None
+        size = int(answer.headers.get("Content-Length") or 0)
     download.fetch(target.parent, catalogue.DataSet(
-        "SimCLRv2", (), {}, "Apache-2.0", address, mirrors=(address,), archives={target.name: checksum}))
-    if size and target.stat().st_size != int(size):
+        "SimCLRv2", (), {}, "Apache-2.0", address, mirrors=(address,), archives={target.name: None}))
+    if size not in (0, target.stat().st_size):
         target.unlink()
         raise OSError(f"{address} broke off before its {size} bytes; run this again")
