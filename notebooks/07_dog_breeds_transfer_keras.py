@@ -856,7 +856,7 @@ def integrated_gradients(network, image, class_index):
 
     grey, parts = np.full_like(image, 0.5), (np.arange(cfg.path_steps, dtype=np.float32) + 0.5) / cfg.path_steps
     points = [grey + some[:, None, None, None] * (image - grey) for some in np.array_split(parts, len(parts) // 16)]
-    slopes = [ops.convert_to_numpy(explain._gradient(logits, ops.convert_to_tensor(each))) for each in points]
+    slopes = [ops.convert_to_numpy(explain.gradient(logits, ops.convert_to_tensor(each))) for each in points]
     given = (image - grey) * np.concatenate(slopes).mean(axis=0)
     ends = ops.convert_to_numpy(logits(np.stack([grey, image])))
     print(f"handed out {given.sum():.3f}, F(x) - F(x') = {ends[1] - ends[0]:.3f}")

@@ -114,8 +114,26 @@ def test_a_tf1_checkpoint_gives_the_same_network(tmp_path, monkeypatch):
     assert [networks.weights_hash(part) for part in parts[:2]] == [networks.weights_hash(part) for part in again[:2]]
 
 
-def unreachable(root, kind, model):
+def unreachable(*arguments, **options):
     raise OSError("no network here")
+
+
+def test_a_saved_model_on_this_machine_needs_no_network(tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow")
+    arrays, root = arrays_of(SMALL, 4), tmp_path / "weights" / "simclrv2" / "pretrained" / "r50_1x_sk0"
+    standin_simclrv2.export(root / "saved_model", SMALL, arrays)
+    monkeypatch.setenv("NB_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(simclrv2.urllib.request, "urlopen", unreachable)
+    assert simclrv2.load("pretrained").variables.keys() == arrays.keys()
+
+
+def test_what_https_does_not_give_is_read_from_the_bucket(tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow")
+    monkeypatch.setenv("NB_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(simclrv2, "_fetch", unreachable)
+    monkeypatch.setattr(simclrv2.download, "check_answers", lambda host: None)
+    monkeypatch.setattr(simclrv2, "_read_saved_model", lambda folder, source: folder)
+    assert simclrv2.load("supervised") == "gs://simclr-checkpoints-tf2/simclrv2/supervised/r50_1x_sk0/saved_model/"
 
 
 def test_converted_weights_get_the_names_of_the_checkpoint():
@@ -153,15 +171,11 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_changed(change, word
 
 def test_nothing_within_reach_is_an_error_that_says_what_to_put_where(tmp_path, monkeypatch):
     monkeypatch.setenv("NB_DATA_DIR", str(tmp_path))
-
-    def refused(*arguments, **options):
-        raise OSError("connection refused")
-
-    monkeypatch.setattr(simclrv2.urllib.request, "urlopen", refused)
-    monkeypatch.setattr(simclrv2.download, "check_answers", refused)
+    monkeypatch.setattr(simclrv2.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr(simclrv2.download, "check_answers", unreachable)
     with pytest.raises(data.DataUnavailable) as error:
         simclrv2.load("pretrained")
-    for words in ("saved_model", "checkpoint", "converted", "connection refused", "variables/variables.index", "smoke",
+    for words in ("saved_model", "checkpoint", "converted", "no network here", "variables/variables.index", "smoke",
                   str(runtime.data_dir() / "weights" / "simclrv2" / "pretrained" / "r50_1x_sk0" / "saved_model")):
         assert words in str(error.value)
 

@@ -63,9 +63,9 @@ def gradient_ascent(score, start, num_steps=256, learning_rate=0.05, blur=1.5, d
         with keras.StatelessScope():
             return score(images)
 
-    scores, gradient = _compiled(stateless_score), _compiled(functools.partial(_gradient, stateless_score))
+    scores, slope = _compiled(stateless_score), _compiled(functools.partial(gradient, stateless_score))
     with _no_graph():
-        return saliency.gradient_ascent(scores, gradient, _checked_images(start), num_steps, learning_rate, blur, decay,
+        return saliency.gradient_ascent(scores, slope, _checked_images(start), num_steps, learning_rate, blur, decay,
                                         jitter, background, seed)
 
 
@@ -151,7 +151,7 @@ def grad_cam(model, images, layer, class_indices=None, scaled=True):
         logits, _ = _forward(model, images, [layer], {layer: [*earlier, features]})
         return _picked(logits, classes)
 
-    gradients = _gradient(class_scores, features)
+    gradients = gradient(class_scores, features)
     return saliency.grad_cam(layer, _to_numpy(features), _to_numpy(gradients), images.shape[1:3], scaled)
 
 
@@ -215,6 +215,35 @@ def randomised(model, seed=0):
         random.setstate(state)
         model.compiled = compiled
     return copied
+
+
+def gradient(function, inputs):
+    """Return the gradient of the sum of `function(inputs)`, a tensor like `inputs`; 0 where nothing depends on them.
+
+    Args:
+        function: maps a tensor to a tensor, with operations of the Keras backend (a network, for instance).
+        inputs: float tensor of the backend.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs)
+            outputs = function(inputs)
+        return tape.gradient(outputs, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    if backend == "jax":
+        import jax
+
+        return jax.grad(lambda inputs: function(inputs).sum())(inputs)
+    if backend == "torch":
+        import torch
+
+        with torch.enable_grad():
+            inputs = inputs.detach().requires_grad_()
+            # The second term gives a gradient of zero where the function does not depend on the inputs.
+            return torch.autograd.grad(function(inputs).sum() + 0 * inputs.sum(), inputs)[0]
+    raise ValueError(f"the {backend!r} backend of Keras has no gradients; use tensorflow, jax or torch")
 
 
 def _forward(model, images, layers=(), replaced=None):
@@ -301,30 +330,6 @@ def _compiled(function):
 
         function = jax.jit(function)
     return lambda images: _to_numpy(function(keras.ops.convert_to_tensor(images)))
-
-
-def _gradient(function, inputs):
-    """Gradient of the sum of function(inputs); zero where the function does not depend on them."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(inputs)
-            outputs = function(inputs)
-        return tape.gradient(outputs, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    if backend == "jax":
-        import jax
-
-        return jax.grad(lambda inputs: function(inputs).sum())(inputs)
-    if backend == "torch":
-        import torch
-
-        with torch.enable_grad():
-            inputs = inputs.detach().requires_grad_()
-            # The second term gives a gradient of zero where the function does not depend on the inputs.
-            return torch.autograd.grad(function(inputs).sum() + 0 * inputs.sum(), inputs)[0]
-    raise ValueError(f"the {backend!r} backend of Keras has no gradients; use tensorflow, jax or torch")
 
 
 def _to_numpy(array, dtype=np.float32):
