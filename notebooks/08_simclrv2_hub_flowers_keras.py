@@ -138,7 +138,7 @@ PROFILES = {
     "weights": ("stand-in", "stand-in", "published", "published"),  # of `pretrained` and `supervised`
     "blocks": ((1, 1), (1, 1, 1, 1), (3, 4, 6, 3), (3, 4, 6, 3)),  # residual blocks of each stage; the last: ResNet-50
     "width": (8, 16, 64, 64),  # channels of the first stage
-    "stand_in_steps": (8, 1500, 1500, 1500),  # to train a stand-in
+    "stand_in_steps": (8, 1000, 1500, 1500),  # to train a stand-in
     "application": ("MobileNet 0.25", "MobileNet 0.25", "ResNet50", "ResNet50"),  # of keras.applications
     "application_weights": ("", "mobilenet_2_5_224_tf_no_top.h5", "imagenet", "imagenet"),  # a file, or Keras' own
     "image_size": (32, 80, 224, 224),  # height and width, pixels
