@@ -148,12 +148,12 @@ PROFILES = {
     "batch_size": (20, 64, 128, 64),  # images
     "num_epochs": (2, 4, 30, 240),
     "teacher_learning_rate": (0.1, 0.1, 0.1, 0.05),
-    "learning_rates": ((0.1,), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4), (0.05, 0.1, 0.2)),  # of the students, by validation
+    "learning_rates": ((0.1,), (0.2, 0.4, 0.8), (0.1, 0.2, 0.4), (0.05, 0.1, 0.2)),  # of the students, by validation
     "warmup_fraction": (0.3, 0.3, 0.1, 0.05),  # of all steps
     "temperature": (4.0, 4.0, 4.0, 4.0),
     "alpha": (0.9, 0.9, 0.9, 0.9),  # weight of the soft labels
     "run_experiments": (True, True, True, True),  # False saves their minutes
-    "experiment_epochs": ((1, 1), (1, 2), (2, 4), (10, 30)),  # to choose a learning rate, and of the arms
+    "experiment_epochs": ((1, 1), (2, 2), (2, 4), (10, 30)),  # to choose a learning rate, and of the arms
     "arms_per_question": (1, 20, 20, 20),  # at most
     "sweep": (((2.0,), (0.5,)), ((1.0, 4.0, 16.0), (0.5, 0.9)), ((1.0, 4.0, 16.0), (0.1, 0.5, 0.9)),
               ((1.0, 2.0, 4.0, 8.0, 16.0), (0.1, 0.5, 0.9))),  # temperatures and alphas that are tried
