@@ -206,8 +206,10 @@ print(f"{train_set.source}; left out: {len(train_set.left_out)} broken files, {c
 # %%
 file = runtime.data_dir() / "weights" / "mobilenet_v2_1.0_224_no_top_fp16.weights.h5"
 weights = None if cfg.stand_in else file if file.is_file() else "imagenet"  # the last is downloaded, 9 MB
-scaled = layers.Resizing(*2 * [cfg.imagenet_size])(layers.Rescaling(2, -1)(keras.Input(train_set.image_shape)))
+pixels = keras.Input(train_set.image_shape)
+scaled = layers.Resizing(*2 * [cfg.imagenet_size])(layers.Rescaling(2, -1)(pixels))
 mobile = keras.applications.MobileNetV2(scaled.shape[1:], include_top=False, weights=weights, input_tensor=scaled)
+mobile = keras.Model(pixels, mobile.output)  # Keras' own takes a list of one input, and would warn
 
 # %% [markdown]
 # ## Volumes of labels, nested
@@ -492,7 +494,8 @@ results.save_figure(run, "curves", plots.curves({"rotation": history}, [*units],
 # %% [markdown]
 # Left the loss, which starts near $\ln 4$; in the middle the turns named on validation images, right the probe, which
 # is what we are after. Look whether the probe still rises at the end, and whether it rises *with* the turns: a pretext
-# may get better at its own question, by details that say nothing about animals, while the features get no better.
+# may get better at its own question, by details that say nothing about animals, while the features get no better. In
+# the recorded `laptop` run 77 % of the turns are named in the end, and the probe has risen from 58 to 72 %, in steps.
 #
 # ## What it cannot tell
 #
@@ -516,13 +519,14 @@ results.save_figure(run, "turns_errors", plots.worst_errors(TURNED, probabilitie
 # %% [markdown]
 # If all wrong answers were equally likely, a third of the errors would be by half a turn. Half a turn keeps upright
 # edges upright and level ones level, so that their directions cannot give it away; only what lies above and what below
-# can. A larger share says that the network has learnt the directions, and lacks the rest.
+# can. A larger share says that the network has learnt the directions, and lacks the rest. (Recorded: 40 %.)
 #
 # Among the images it cannot tell look for pictures **without a cue of gravity**: an animal photographed from straight
 # above, a cat curled up on a blanket, a face that fills the frame and is itself askew. There the question has no answer
 # in the picture: its "upright" is how somebody held the camera. No network can get these right other than by chance, so
 # that even the best stays below 100 %. The surest errors are of another kind: an animal on its back, say, or a
-# photograph that was stored on its side, which counts as an error where the network is right.
+# photograph that was stored on its side, which counts as an error where the network is right. The recorded run has both
+# kinds: among the first a dog on a lawn seen from above and a wrapped-up face, among the last a white cat on its back.
 #
 # ## Experiments: which turns, and how many in a batch?
 #
@@ -546,7 +550,9 @@ if arms:
 # %% [markdown]
 # Mind what is compared: the pretext "one turn" at the same number of images has had a quarter of the computing, and its
 # fair rival is the arm with the larger batch. Of differences below two points believe none: the probe is asked on one
-# set of validation images, and another seed would move it, too.
+# set of validation images, and another seed would move it, too. Recorded: four turns 67.9, one turn at equal cost 65.6,
+# one turn at a quarter of it 63.5 %, which is as good as no training (63.8); so it pays to see all four. Learning rates
+# of 0.033, 0.1 and 0.3 give 65.4, 67.9 and 68.8 %: the chosen one was not the best of these.
 #
 # ## The rival: SimCLR
 #
@@ -628,7 +634,9 @@ for count in dict.fromkeys((SMALLEST, TENTH, LARGEST)):
 
 # %% [markdown]
 # *Left* is the gap to a network from scratch that has trained four times as long: what has gone was speed, what is left
-# the labels could not teach in that time either. (One draw, and the learning rate of the shorter training: a hint.)
+# the labels could not teach in that time either. (One draw, and the learning rate of the shorter training: a hint.) The
+# recorded run is clear: with 2 % of the labels nothing goes (6.5 points, 6.6 left), with 10 % some (11.8, 8.6 left),
+# with all labels nearly everything (12.8, 2.0 left). Few labels are a lack of knowledge, many only a lack of time.
 #
 # ## Frozen: what does each stage know?
 #
@@ -663,7 +671,9 @@ display(pd.DataFrame(by_stage).T.round(1).fillna("").rename_axis(f"validation ac
 # %% [markdown]
 # From left to right the stages, with a tenth of the labels. Where the pretext's numbers fall at the end, its last stage
 # has given up what its own question does not need. The untrained network is the line to beat: random filters already
-# separate some colours and textures.
+# separate some colours and textures. Recorded: the pretext is best after stage 3 (70.5 %), and hardly worse after the
+# last (69.3); SimCLR rises to the end (70.7); untrained filters lose from stage 2 on (62.5, then 60.0); ImageNet's
+# network, which has seen a hundred thousand dogs by name, has 87 %.
 #
 # ## The test images, once
 #
@@ -699,6 +709,19 @@ results.save_figure(run, "label_volumes", ax.figure)
 # Points are means over the draws, bars their standard deviation. (At the right end all images have labels: draws differ
 # there in initial weights and order only, and probes not at all.) Read it along a vertical line first: how far apart
 # are the two networks that learnt as a whole? Where bars overlap, compare draw by draw instead, as the next cell does.
+# Test accuracy in percent, recorded in `laptop`:
+#
+# | arm | 143 labels (2 %), 6 draws | 719 (10 %), 3 draws | 7,196 (all), 3 draws |
+# |---|---|---|---|
+# | rotation, whole network | 70.9 ± 1.8 | **79.3 ± 1.2** | **84.1 ± 0.3** |
+# | rotation, last two layers | **72.2 ± 1.8** | 75.9 ± 1.1 | |
+# | SimCLR, whole network | 68.9 ± 1.5 | 75.9 ± 1.7 | |
+# | from scratch, whole network | 61.7 ± 2.6 | 65.1 ± 1.0 | 66.9 ± 2.3 |
+# | untrained, last two layers | 58.5 ± 1.5 | 60.6 ± 2.4 | |
+# | ImageNet, frozen | 86.0 ± 0.6 | 88.9 ± 0.5 | |
+#
+# With the fewest labels it is best to leave most of the network alone; with more it pays to let all of it learn. And
+# who may use ImageNet's network is better off with 143 labels than all others here with 7,196.
 #
 # ## What is the pretext worth?
 #
@@ -730,6 +753,10 @@ for count in VOLUMES:
     print(f"{count:>6} labels: {gap['mean']:+.1f} ± {half:.1f} points; saved {(needed[count] - count).round()}")
 
 # %% [markdown]
+# Recorded in `laptop`: **+9.2 ± 2.2**, **+14.2 ± 0.4** and +17.2 ± 6.2 points, and `inf` labels saved in each draw:
+# with *all* labels, the network from scratch does not get as far in its steps as the pretrained one with 143. (With
+# four times the steps it does, see above: then the curves meet.)
+#
 # The interval speaks of other draws of labels only: pretext and test images were the same each time. And mind what is
 # equal here: labels and steps *with* labels. The pretext's own minutes come on top, so this says what a label is
 # worth, not what a processor is.
@@ -765,7 +792,8 @@ for stage in STAGES[::len(STAGES) - 1]:
 # In the first stage look for edges: a map that lights up along the outline of the animal, or on one side of it only.
 # Much of that the untrained network has too, since random filters also answer to edges. In the last stage each map has
 # few places left. Is a learnt one dark almost everywhere and bright at one part of the animal? Are the untrained ones
-# rather coarse copies of the picture, one like the other?
+# rather coarse copies of the picture, one like the other? (Recorded: the pretext's first maps trace the outline of the
+# cat, the untrained ones show it as a blurred whole or not at all; in the last stage the pretext's maps differ most.)
 #
 # **Attention maps** put all channels of a stage together [5]: with $A_c$ the map of channel $c$, one of $C$, they show
 # $\frac{1}{C} \sum_{c=1}^{C} A_c^2$ at each place, large where many filters answer or a few answer strongly. (The paper
@@ -785,7 +813,9 @@ for stage in STAGES[1:]:
 # Two pictures, each in three networks. Do the pretext's maps lie on the head and the legs, which tell up from down?
 # Does the supervised network look at the same parts, or rather at fur and ears? And where the untrained network lights
 # up at the same places, the map shows the picture (its bright or busy parts), not what was learnt: so its correlation
-# stands beside. 1 would be the same map; assertions see to it that the maps are really different ones.
+# stands beside. 1 would be the same map; assertions see to it that the maps are really different ones. Recorded, from
+# stage 2 to 4: 0.06, -0.01, 0.24 with the supervised network, 0.13, 0.16, 0.49 with the untrained one. So in the last
+# stage half of what looks like attention to the animal is the picture itself; pretext and labels look elsewhere.
 #
 # ## Results
 #
@@ -911,8 +941,12 @@ def solution_3(mean, sd):
 # Photographs carry labels that nobody wrote: which way is up. Four exact turns of each image and a cross-entropy are
 # all it takes to learn from them. Whether the features that answer this question are a better start for another one,
 # and how many labels that saves, has to be measured with care: the same labels, steps and augmentation, an own learning
-# rate for each network, several draws, and volumes that hold no test picture. A recorded run of this notebook is still
-# to come; the numbers will stand here and in the card.
+# rate for each network, several draws, and volumes that hold no test picture.
+#
+# In the recorded `laptop` run they are worth 9.2 ± 2.2 points with 2 % of the labels and 14.2 ± 0.4 with 10 % (95 %
+# intervals over draws; one pretext of eight minutes). With few labels that is knowledge, which four times the steps do
+# not make up for; with all of them it is mostly a head start. A network trained with ImageNet's labels is far ahead of
+# both.
 #
 # Next: notebook 09 does the same with SimCLRv2 and five classes; notebook 14 is about SimCLR itself; notebook 16
 # compares such methods on photos of your own.
