@@ -11,7 +11,8 @@ ONLY_TORCH = {
     "gather",  # Keras' losses see one device's batch
     "fused_crop_and_color",
 }
-FILES = sorted({path.name for room in ("keras", "torch") for path in (HELPERS / room).glob("[a-z]*.py")})
+FILES = sorted({path.name for room in ("keras", "torch") for path in (HELPERS / room).glob("[a-z]*.py")}
+               - {"simclrv2.py"})  # its weights are TensorFlow's, and go into the Keras network
 
 
 def public(room, file):
