@@ -1,8 +1,8 @@
 # Notebook series: see README.md. Every target sets up .venv by itself; PYTHON=python3.12 chooses the interpreter.
 #
 #   make run [NB=04] [PROFILE=smoke] [SEED=1] [OVERRIDES='{"num_epochs": 2}'] [DATA=folder]
-#   make test   make test-latest   make lab   make bench   make notebooks [REPOSITORY=owner/name]
-#   make pull NB=04   make report [PROFILE=laptop]   make results   make clean
+#   make test   make test-latest   make lint   make hook   make links   make bench   make lab
+#   make notebooks [REPOSITORY=owner/name]   make pull NB=04   make report [PROFILE=laptop]   make results   make clean
 
 PROFILE ?= smoke
 VENV := .venv
@@ -11,7 +11,7 @@ ARGUMENTS = $(NB) --profile $(PROFILE) $(if $(SEED),--seed $(SEED)) $(if $(OVERR
 	$(if $(DATA),--data '$(DATA)')
 SMOKE = NB_PROFILE=smoke NB_OUTPUT_DIR=$(CURDIR)/build/test
 
-.PHONY: run test check test-latest lab bench notebooks pull report results clean
+.PHONY: run test test-latest check lint style hook links lab bench notebooks pull report results clean
 .DEFAULT_GOAL := run
 
 $(VENV)/.ready: requirements.txt constraints-colab.txt tools/setup.sh
@@ -30,14 +30,28 @@ test-latest: .venv-latest/.ready
 	$(MAKE) check BIN=.venv-latest/bin
 
 # What `make test` and `make test-latest` check, in the environment of $(BIN).
-check:
-	$(BIN)/ruff check .
-	$(BIN)/python -m tools.notebooks check
+check: style
 	$(BIN)/python -m tools.count
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n 2
 	rm -rf build/test
 	$(SMOKE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 -n 2 notebooks
 	$(SMOKE) $(BIN)/python -m tools.run --check-only
+
+style:
+	$(BIN)/ruff check .
+	$(BIN)/python -m tools.notebooks check
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/test.yml
+
+# The part of `make test` that takes seconds.
+lint: $(VENV)/.ready
+	$(MAKE) style BIN=$(BIN)
+
+# Has git run `make lint` before each commit.
+hook:
+	git config core.hooksPath .githooks
+
+links: $(VENV)/.ready
+	$(BIN)/python -m tools.links
 
 lab: $(VENV)/.ready
 	$(BIN)/jupyter lab --notebook-dir=notebooks
