@@ -1,10 +1,13 @@
 import json
+import re
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from helpers import config, provenance, results, runtime
-from tools import records
+from tools import gallery, records
 from tools import results as make_results
 
 PROFILES = {"profile": ("laptop", "full"), "num_epochs": (3, 9)}
@@ -115,3 +118,43 @@ def test_make_results_writes_between_its_marks_and_nowhere_else(tmp_path):
     make_results.replace_between(path, "measured", "| a |\n\n| b |", prefix="# ")
     assert path.read_text() == (
         "# before\n# <!-- measured:begin -->\n# | a |\n#\n# | b |\n# <!-- measured:end -->\nafter = 1\n")
+
+
+def test_the_gallery_has_the_picture_of_a_run_until_its_record_is_renewed(project):
+    run = project / "runs" / "04_lesson" / "laptop"
+    (run / "figures").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (700, 1200, 3), np.uint8)
+    Image.fromarray(noise).save(run / "figures" / "errors.png")
+    metrics = {"test_accuracy": {"mean": 99.1, "sd": 0.05, "n": 3}, "baseline_test_accuracy": 97.0}
+    folder, record = project / "results", make_record(project, metrics=metrics)
+    (run / "record.json").write_text(json.dumps(record))
+    make_results.adopt(project / "runs", folder, project)
+    gallery.update([record], folder, project / "runs", project)
+    pictures = sorted((folder / "04_lesson").glob("*.png"))
+    assert [path.name for path in pictures] == ["laptop-cpu-compared.png", "laptop-cpu-errors.png"]
+    assert all(path.stat().st_size <= 60_000 and Image.open(path).width <= 900 for path in pictures)
+    page = (folder / "README.md").read_text()
+    assert "LeNet-5 99.10 ± 0.05 (n = 3); fully connected 97" in page and gallery.FIGURES["04"][2] in page
+    renewed = record | {"date": "2026-12-01"}
+    records.path_of(record, folder).write_text(json.dumps(renewed))
+    gallery.update([renewed], folder, project / "runs", project)
+    assert [path.name for path in (folder / "04_lesson").glob("*.png")] == ["laptop-cpu-compared.png"]
+    assert gallery.FIGURES["04"][2] not in (folder / "README.md").read_text()
+
+
+def test_the_gallery_has_a_row_for_every_notebook_and_marks_what_is_stale(project):
+    (project / "notebooks" / "05_other.py").write_text("# # Another lesson\n")
+    (project / "results").mkdir()
+    page = gallery.page([make_record(project, code={"04_lesson": "0"})], project / "results", project)
+    first, second = page.strip().splitlines()[-2:]
+    assert "A lesson" in first and "99.10 ± 0.05 (n = 3)" in first and "**stale**" in first
+    assert "Another lesson" in second and "no run has been recorded yet" in second
+
+
+def test_every_notebook_has_a_picture_to_show_and_its_record_what_it_is_compared_with():
+    for path in sorted((runtime.ROOT / "notebooks").glob("*.py")):
+        saved = re.findall(r'save_figure\(run, f?"([^"{]+)', path.read_text(encoding="utf-8"))
+        assert any(gallery.FIGURES[path.stem[:2]][0].startswith(name) for name in saved), path.stem
+    for record in records.load_records():
+        missing = gallery.COMPARED[record["notebook"][:2]][1].keys() - gallery.compared(record).keys()
+        assert not missing, f"{record['notebook']}: no metric for {missing}"

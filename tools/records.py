@@ -61,6 +61,11 @@ def is_stale(record, root=runtime.ROOT):
     return provenance.code_hashes(record["notebook"], modules, root) != record["code"]
 
 
+def path_of(record, folder=runtime.ROOT / "results"):
+    """Return where a record is committed."""
+    return folder / record["notebook"] / f"{record['profile']}-{runtime.device_slug(record['device'])}.json"
+
+
 def load_records(folder=runtime.ROOT / "results"):
     """Return the committed records (dicts), by notebook, profile and device."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*/*.json"))]

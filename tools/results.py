@@ -1,7 +1,7 @@
 """`make results`: take the records of new runs into results/, and rewrite what is generated from them.
 
-A record in runs/ is taken if its settings are the notebook's own column. From results/ come the README's table and the
-table of measured runs at the top of each notebook.
+A record in runs/ is taken if its settings are the notebook's own column. From results/ come the README's table, the
+table of measured runs at the top of each notebook, and the page of results with its pictures (`tools/gallery.py`).
 """
 
 import json
@@ -10,6 +10,7 @@ import re
 import sys
 
 from helpers import runtime
+from tools import gallery
 from tools import records as committed
 
 RESULTS = runtime.ROOT / "results"
@@ -24,7 +25,7 @@ def adopt(runs, folder=RESULTS, root=runtime.ROOT):
             continue
         found = committed.faults(record, root)
         found += ["its code has changed since"] if committed.is_stale(record, root) else []
-        target = folder / record["notebook"] / f"{record['profile']}-{runtime.device_slug(record['device'])}.json"
+        target = committed.path_of(record, folder)
         if found:
             lines.append(f"left out {path}: {'; '.join(found)}")
         elif not target.is_file() or target.read_text(encoding="utf-8") != path.read_text(encoding="utf-8"):
@@ -62,7 +63,8 @@ def card(records):
 
 def main():
     """Take in, check, write; the exit code is 1 if a committed record cannot stand."""
-    for line in adopt(runtime.output_dir() / "runs"):
+    runs = runtime.output_dir() / "runs"
+    for line in adopt(runs):
         print(line)
     records = committed.load_records(RESULTS)
     bad = [f"{record['notebook']} {record['profile']}: {fault}"
@@ -71,8 +73,9 @@ def main():
     for path in sorted((runtime.ROOT / "notebooks").glob("*.py")):
         own = [record for record in records if record["notebook"] == path.stem]
         replace_between(path, "measured", card(own), prefix="# ")
-    print("\n".join(bad) or f"{len(records)} records; README.md and the notebooks' cards are written. "
-          "Run `make notebooks` next.")
+    gallery.update(records, RESULTS, runs)
+    print("\n".join(bad) or f"{len(records)} records; README.md, results/README.md and the notebooks' "
+          "cards are written. Run `make notebooks` next.")
     return bool(bad)
 
 
