@@ -108,6 +108,7 @@ use_helpers(find_checkout(Path(__file__).resolve().parent if "__file__" in globa
 # card are CIFAR-10's and do not apply to them.
 
 # %%
+import dataclasses
 import gc
 
 import keras
@@ -145,13 +146,14 @@ PROFILES = {
     "mixed_precision": (False, False, True, True),  # 16 bits for convolutions and matrix products
     "flip": (True, True, True, False),  # mirror images; not house numbers
     "num_operations": (1, 1, 2, 2),  # of RandAugment, on each image
-    "magnitude": (0.5, 0.5, 0.5, 0.5),  # of these, 0 to 1
-    "dropout": (0.2, 0.2, 0.3, 0.3),  # share of the features
-    "depth_drop": (0.2, 0.2, 0.2, 0.2),  # how often stochastic depth leaves the last block out
+    "magnitude": (0.5, 0.25, 0.5, 0.5),  # of these, 0 to 1
+    "dropout": (0.2, 0.1, 0.3, 0.3),  # share of the features
+    "depth_drop": (0.2, 0.1, 0.2, 0.2),  # how often stochastic depth leaves the last block out
     "pool_images": (640, 30000, 50000, 60000),  # that every training sees in one epoch
     "unlabelled_ratio": (1.0, 2.0, 3.0, 5.0),  # pseudo-labelled images for each labelled one in the pool
     "threshold": (0.3, 0.3, 0.3, 0.3),  # least confidence of a pseudo-label
-    "num_epochs": (3, 4, 12, 100),
+    "soft": (True, False, True, True),  # pseudo-labels are probabilities; False keeps the best class alone
+    "num_epochs": (3, 8, 12, 100),
     "batch_size": (32, 64, 128, 256),  # images
     "learning_rates": ((0.1,), (0.05, 0.1, 0.2), (0.1, 0.2, 0.4), (0.1, 0.2, 0.4)),  # tried on validation
     "tuning_epochs": (1, 1, 2, 10),
@@ -175,7 +177,8 @@ print(config.table(cfg))
 # CIFAR-10 as in notebook 03. A tenth of the training images is set aside as *validation* images, for all choices; the
 # *test* images are used once, at the end. Of the others we pretend to know only `num_labels` labels, the same share of
 # each class; which images these are is drawn anew for each seed. The rest is **unlabelled**: its labels take no part in
-# any training, and only say afterwards how good the guesses were.
+# any training, and only say afterwards how good the guesses were. Of photos of your own, those in a sub-folder
+# `unlabelled` join them.
 #
 # In one respect this is easier than life: who has 1,000 labels does not have 5,000 more to choose a learning rate by
 # [1]. All arms below share this luxury, so it favours none.
@@ -188,22 +191,25 @@ print(config.table(cfg))
 train_all = data.load(cfg.data_set, "train", stand_in=cfg.stand_in, own_folder=DATA)
 test_set = data.load(cfg.data_set, "test", stand_in=cfg.stand_in, own_folder=DATA)
 train_set, validation_set = train_all.split_off(0.1, seed=0)
+extra = data.load_unlabelled(DATA, train_set.image_shape) if DATA else train_set.subset(np.arange(0))
 foreign_set = None
 try:
     if not DATA:
         foreign_set = data.load("cifar100", "train", stand_in=cfg.stand_in).stratified(cfg.foreign_images, seed=0)
 except data.DataUnavailable as error:
     print(f"All that is done with foreign images is left out. {error}")
-for name, image_set in {"train": train_set, "validation": validation_set, "test": test_set}.items():
+for name, image_set in {
+        "train": train_set, "unlabelled": extra, "validation": validation_set, "test": test_set}.items():
     print(f"{name:<11} {len(image_set):>6} images {image_set.image_shape}, per class {image_set.counts()}")
 print(train_set.source)
 ONE_HOT = np.eye(train_set.num_classes, dtype=np.float32)  # row i is the target of class i
 
 
 def split(seed):
-    """Return `(labelled, unlabelled)`, two parts of the training images."""
-    unlabelled, labelled = train_set.split_off(min(cfg.num_labels, len(train_set) // 2), seed)
-    return labelled, unlabelled
+    """Return `(labelled, unlabelled)`, two parts of the training images; to the second come those without a label."""
+    rest, labelled = train_set.split_off(min(cfg.num_labels, len(train_set) // 2), seed)
+    images, labels = (np.concatenate([getattr(part, name) for part in (rest, extra)]) for name in ("images", "labels"))
+    return labelled, dataclasses.replace(rest, images=images, labels=labels)
 
 
 labelled, unlabelled = split(SEED)
@@ -362,7 +368,7 @@ DEFAULTS = {"width": cfg.widths[0], "round": 0, "magnitude": cfg.magnitude, "dro
             "depth_drop": cfg.depth_drop, "num_epochs": cfg.num_epochs, "learning_rate": 0.1,
             "batch_size": cfg.batch_size, "weight_decay": 5e-4, "warmup_fraction": cfg.warmup_fraction,
             "unlabelled_ratio": cfg.unlabelled_ratio, "threshold": cfg.threshold, "select": "balanced",
-            "soft": True, "foreign": False}
+            "soft": cfg.soft, "foreign": False}
 LABELS_ONLY = {"unlabelled_ratio": 0.0}  # all that tells a control from a student
 loss_function = keras.losses.CategoricalCrossentropy(from_logits=True)
 
@@ -395,7 +401,8 @@ assert np.ptp(quiet, axis=0).max() < 1e-4 and len(np.unique(noisy, axis=0)) > 16
 #
 # 1. A **teacher** is trained on the labelled images, with noise.
 # 2. It answers all unlabelled images, **without** any noise: the clean image, the network in evaluation mode. Its
-#    probabilities are the *pseudo-labels*, *soft* ones; *hard* ones keep only the best class.
+#    probabilities are the *pseudo-labels*, *soft* ones; *hard* ones keep only the best class. `soft` in the table says
+#    which.
 # 3. A **student**, at least as large, starts from fresh weights and learns from both kinds of images, with noise.
 # 4. The student becomes the teacher: back to step 2.
 #
@@ -527,6 +534,11 @@ print(f"validation accuracy in % by learning rate {rates}, chosen {DEFAULTS['lea
 # trained for three times as long is among the experiments.
 
 # %%
+def rightness(answers):
+    """Return for each unlabelled image whether its largest answer is right, 1.0 or 0.0; NaN where nobody knows."""
+    return np.where(unlabelled.labels < 0, np.nan, answers.argmax(1) == unlabelled.labels)
+
+
 FINAL, SEEDS = len(cfg.widths) - 1, range(SEED, SEED + cfg.num_seeds)
 ARMS = ["teacher", *[f"student {number}" for number in range(1, FINAL + 1)], "control"]
 models, histories, hashes, right_shares = {}, {}, {}, {}
@@ -539,8 +551,8 @@ for seed, (number, arm) in tqdm([(seed, arm) for seed in SEEDS for arm in enumer
     else:
         answers = pseudo_labels(models[ARMS[number - 1], seed], unlabelled.images)
         origin += [unlabelled.fingerprint(), hashes[ARMS[number - 1], seed]]
-        right, chosen = 100.0 * (answers.argmax(1) == unlabelled.labels), choose(answers, options)
-        right_shares[arm, seed] = {"all": right.mean(), "in the pool": right[chosen].mean()}
+        right, chosen = 100 * rightness(answers), choose(answers, options)
+        right_shares[arm, seed] = {"all": np.nanmean(right), "in the pool": np.nanmean(right[chosen])}
     pool = make_pool(labelled, unlabelled.images, answers, options)
     model, histories[arm, seed] = train(f"{arm.replace(' ', '-')}/{seed}", options, pool, origin, seed)
     models[arm, seed], hashes[arm, seed] = model, networks.weights_hash(model)
@@ -557,7 +569,7 @@ results.save_figure(run, "curves", plots.curves({arm: histories[arm, SEED] for a
 # %% [markdown]
 # Solid lines are training, dashed ones validation. Mind what *training* means for each arm. Teacher and control see the
 # same few images again and again: what they learn by heart shows as a training loss far below that of validation,
-# although training has the noise and validation has not. A student's targets are soft, so its loss cannot reach 0; and
+# although training has the noise and validation has not. With soft targets a student's loss cannot reach 0; and
 # its training accuracy is, for the most part, agreement with its teacher.
 #
 # Now the first teacher's answers, class by class: how many there are, how many pass the threshold, how many *different*
@@ -567,13 +579,14 @@ results.save_figure(run, "curves", plots.curves({arm: histories[arm, SEED] for a
 # %%
 labelled, unlabelled = split(SEED)
 ANSWERS = pseudo_labels(models["teacher", SEED], unlabelled.images)
-right, in_pool = ANSWERS.argmax(1) == unlabelled.labels, np.isin(np.arange(len(ANSWERS)), choose(ANSWERS, DEFAULTS))
+right, in_pool = rightness(ANSWERS), np.isin(np.arange(len(ANSWERS)), choose(ANSWERS, DEFAULTS))
 table = pd.DataFrame({
     "class": np.array(train_set.class_names)[ANSWERS.argmax(1)], "answers": 1,
     "above the threshold": ANSWERS.max(1) >= cfg.threshold, "different in the pool": in_pool,
     "right, %": 100 * right, "right in the pool, %": np.where(in_pool, 100 * right, np.nan)})
 display(table.groupby("class").agg({name: "mean" if "%" in name else "sum" for name in table.columns[1:]}).round(1))
-results.save_figure(run, "wrong_pseudo_labels", plots.worst_errors(unlabelled, ANSWERS, 12, 6))
+known = unlabelled.labels >= 0
+results.save_figure(run, "wrong_pseudo_labels", plots.worst_errors(unlabelled.subset(known), ANSWERS[known], 12, 6))
 
 # %% [markdown]
 # What does a student learn by heart? These are the unlabelled images whose *wrong* pseudo-label the first teacher was
@@ -587,7 +600,7 @@ results.save_figure(run, "wrong_pseudo_labels", plots.worst_errors(unlabelled, A
 
 # %%
 FOREIGN = pseudo_labels(models["teacher", SEED], foreign_set.images) if foreign_set else ONE_HOT[:0]
-groups = {"right": ANSWERS.max(1)[right], "wrong": ANSWERS.max(1)[~right], "foreign": FOREIGN.max(1)}
+groups = {"right": ANSWERS.max(1)[right == 1], "wrong": ANSWERS.max(1)[right == 0], "foreign": FOREIGN.max(1)}
 shares = {name: 100 * np.histogram(100 * values, np.arange(0, 101, 5))[0] / len(values)
           for name, values in groups.items() if len(values)}
 counted = {name: [{"confidence (%)": 5 * i, "within 5 points (%)": values[i], "kept (%)": values[i:].sum()}
@@ -607,7 +620,7 @@ FILTER = {}
 for threshold in (0.0, 0.3, 0.5, 0.8, 0.95):
     own, foreign = ANSWERS.max(1) >= threshold, FOREIGN.max(1) >= threshold
     chosen = choose(np.concatenate([ANSWERS, FOREIGN]), DEFAULTS | {"threshold": threshold})
-    FILTER[threshold] = {name: 100 * float(mask.mean()) if len(mask) else 0.0 for name, mask in {
+    FILTER[threshold] = {name: 100 * float(np.nanmean(mask)) if len(mask) else 0.0 for name, mask in {
         "own kept": own, "own right": right[own], "foreign kept": foreign,
         "foreign share": chosen >= len(ANSWERS)}.items()}
 display(pd.DataFrame(FILTER).T.rename_axis("threshold").add_suffix(", %").round(1))
@@ -644,10 +657,11 @@ NOTHING = {"threshold": 0.0, "select": "any"}  # neither filter nor balance
 EXPERIMENTS = {
     "noise and width": [{}, *[{noise: 0.0} for noise in NOISES], dict.fromkeys(NOISES, 0.0),
                         *([{"width": cfg.widths[-1]}] if cfg.widths[-1] > cfg.widths[1] else [])],
-    "pseudo-labels": [{}, {"soft": False}, LABELS_ONLY, LABELS_ONLY | {"num_epochs": 3 * cfg.experiment_epochs}],
+    "pseudo-labels": [{}, {"soft": not cfg.soft}, LABELS_ONLY, LABELS_ONLY | {"num_epochs": 3 * cfg.experiment_epochs}],
     "filter and foreign images": [
         {"foreign": True} | NOTHING, {"foreign": True}, {"foreign": True, "threshold": 0.8},
-        {"foreign": True, "soft": False}, {}, {"threshold": 0.8}, {"select": "surest"}, {"select": "any"}, NOTHING],
+        {"foreign": True, "soft": not cfg.soft}, {}, {"threshold": 0.8},
+        {"select": "surest"}, {"select": "any"}, NOTHING],
 }
 EXPERIMENTS = {question: [arm for arm in arms if foreign_set or "foreign" not in arm][:cfg.arms_per_question]
                for question, arms in EXPERIMENTS.items()}
@@ -752,12 +766,12 @@ results.save_figure(run, "robustness", plots.curves(
 # robust than its teacher, and not just better.
 
 # %%
-TINY = 1e-9  # drawn pictures may be so easy, or the teacher so bad, that corruption does it no harm: 0 / 0
+LEAST = 100 / len(part)  # the error of one image: corruption may do the teacher no harm at all, and nothing / 0 is none
 sums = {arm: values.sum(1) for arm, values in corrupted.items()}  # corruptions x seeds
 harm = {arm: (values - clean[arm]).sum((0, 1)) for arm, values in corrupted.items()}  # seeds
 corruption_errors = {name: {arm: evaluate.mean_and_spread(100 * ratio(arm)) for arm in ARMS} for name, ratio in {
-    "mean corruption error": lambda arm: ((sums[arm] + TINY) / (sums["teacher"] + TINY)).mean(0),
-    "relative corruption error": lambda arm: (harm[arm] + TINY) / (harm["teacher"] + TINY)}.items()}
+    "mean corruption error": lambda arm: (sums[arm] / np.maximum(sums["teacher"], LEAST)).mean(0),
+    "relative corruption error": lambda arm: harm[arm] / np.maximum(harm["teacher"], LEAST)}.items()}
 display(pd.DataFrame(corruption_errors).map(results.format_metric).add_suffix(", %"))
 
 # %% [markdown]
