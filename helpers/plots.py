@@ -20,6 +20,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 WRONG = "#D55E00"
+NAME_BOX = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1}
+DARK = 0.72  # of "Blues", 0 to 1: white letters are legible from here on, black ones below (contrast 4.5 and more)
 # Class names may be in any script; matplotlib's own font has Latin, Greek, Cyrillic and Arabic letters.
 FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Hiragino Sans", "PingFang SC", "Microsoft YaHei",
          "Malgun Gothic", "Noto Sans Devanagari")
@@ -60,6 +62,7 @@ def _look(index):
         "color": PALETTE[index % len(PALETTE)],
         "linestyle": LINES[index % len(LINES)],
         "marker": MARKERS[index % len(MARKERS)],
+        **{"markeredgecolor": "black", "markeredgewidth": 0.5},  # two of the colours are pale
     }
 
 
@@ -292,7 +295,7 @@ def confusion(matrix, class_names):
             ax.set_xticks(range(count), names, rotation=90 if len("".join(names)) > 35 else 0)
             ax.set_yticks(range(count), names)
         for row, column in np.argwhere(matrix) if count <= 20 else ():
-            dark, hit = errors[row, column] > 0.6 * largest, row == column
+            dark, hit = errors[row, column] > DARK * largest, row == column
             options = {"color": "white" if dark else "black", "fontweight": "bold" if hit else "normal"}
             ax.text(column, row, str(matrix[row, column]), ha="center", va="center", fontsize=9, **options)
     return figure
@@ -429,7 +432,7 @@ def heat_map(values, rows, columns, labels):
     if values.shape != (len(rows), len(columns)) or not values.size or not np.isfinite(values).all():
         raise ValueError(f"values must be finite and ({len(rows)}, {len(columns)}), as rows and columns say; got "
                          f"shape {values.shape}.")
-    middle = (values.min() + values.max()) / 2
+    dark = values.min() + DARK * np.ptp(values)
     with _panels(1, 1, 2 + 0.35 * len(rows), min(WIDTH, 3 + 0.6 * len(columns))) as (figure, axes):
         ax = axes[0, 0]
         figure.colorbar(ax.imshow(values, "Blues", aspect="auto"), label=labels[2])
@@ -437,7 +440,7 @@ def heat_map(values, rows, columns, labels):
         ax.set_yticks(range(len(rows)), rows)
         ax.set_xticks(range(len(columns)), columns, rotation=90 if len("".join(columns)) > 35 else 0)
         for (row, column), value in np.ndenumerate(values):
-            color = "white" if value > middle else "black"
+            color = "white" if value > dark else "black"
             ax.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=9, color=color)
     return figure
 
@@ -487,9 +490,10 @@ def heat_maps(images, maps, titles=None, num_columns=6):
 
 
 def embedding(points, labels, class_names, method="dimension"):
-    """Images as points in the plane; class shown by colour and marker.
+    """Images as points in the plane; class shown by colour and marker, and by its name where it stands apart.
 
-    From the 21st class on, points are small and grey and named together in the legend.
+    The name is at the median of the class's points, if no other class has its own near. From the 21st class on, points
+    are small and grey and named together in the legend.
 
     Args:
         points: float `(N, 2)`, or `{"title": (N, 2)}` for panels side by side (three in a row) of the same images.
@@ -522,6 +526,12 @@ def embedding(points, labels, class_names, method="dimension"):
         for ax, (title, array) in zip(axes.flat, panels.items()):
             for group in reversed(range(len(names))):
                 ax.scatter(*array[groups == group].T, s=12, alpha=0.7, linewidths=0, **looks[group])
+            present = np.unique(labels[labels < shown])
+            middles = np.array([np.median(array[labels == label], axis=0) for label in present]).reshape(-1, 2)
+            room = np.maximum(np.ptp(array, axis=0), 1e-9) * (0.25, 0.07)  # that a name takes, as shares of the panel
+            apart = np.abs((middles[:, None] - middles) / room).max(axis=2) + 2 * np.eye(len(present))
+            for index in np.flatnonzero((apart > 1).all(axis=0)):
+                ax.text(*middles[index], names[present[index]], ha="center", va="center", fontsize=9, bbox=NAME_BOX)
             ax.set(xticks=[], yticks=[], title=_short(title, 40), xlabel=f"{method} 1", ylabel=f"{method} 2")
         for ax in axes.flat[len(panels) :]:
             ax.remove()

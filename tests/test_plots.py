@@ -136,6 +136,20 @@ def test_a_heat_map_writes_each_value_into_its_cell_and_stays_legible():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.5", "0.9", "1.0"]
 
 
+def test_letters_in_shaded_cells_have_a_contrast_of_at_least_4():
+    def luminance(colour):
+        colour = np.array(matplotlib.colors.to_rgb(colour))
+        return np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    counts = np.arange(16).reshape(4, 4)
+    for figure in (plots.heat_map(counts, "abcd", "efgh", ("", "", "")), plots.confusion(counts, list("abcd"))):
+        shades = figure.axes[0].images[0].to_rgba(figure.axes[0].images[0].get_array())
+        for text in figure.axes[0].texts:
+            cell = shades[text.get_position()[::-1]][:3]
+            light, dark = sorted([luminance(cell), luminance(text.get_color())], reverse=True)
+            assert (light + 0.05) / (dark + 0.05) > 4, text
+
+
 def test_heat_maps_stretch_each_map_over_its_image_and_state_its_range():
     maps = np.stack([np.arange(4.0).reshape(2, 2), np.zeros((2, 2)), -np.ones((2, 2))])
     figure = plots.heat_maps(PHOTOS, maps)
@@ -157,6 +171,15 @@ def test_an_embedding_draws_every_point_and_names_at_most_20_classes():
     assert len(figure.legends[0].texts) == 21 and figure.legends[0].texts[-1].get_text() == "100 others"
     markers = {(handle.get_marker(), handle.get_color()) for handle in figure.legends[0].legend_handles}
     assert len(markers) == 21
+
+
+def test_an_embedding_names_a_class_where_it_stands_apart_and_nowhere_else():
+    labels = np.arange(40) % 4
+    points = np.array([(0, 0), (10, 0), (10, 0.1), (0, 10)])[labels] + RNG.normal(size=(40, 2)) / 100
+    ax = plots.embedding(points, labels, ["cat", "dog", "elk", "fox"]).axes[0]
+    assert {text.get_text() for text in ax.texts} == {"cat", "fox"}
+    assert not plots.embedding(np.zeros((40, 2)), labels, list("abcd")).axes[0].texts  # collapsed
+    assert not plots.embedding(points, labels + 20, [str(i) for i in range(24)]).axes[0].texts  # none of the named
 
 
 @pytest.mark.parametrize(
