@@ -1,8 +1,10 @@
 import http.server
+import re
 import threading
 
 import pytest
 
+from helpers import runtime
 from tools import links
 
 PAGES = {"/found": b"a page", "/file": b"x" * 1000, "/no-head": b"x" * 1000, "/no-length": b"x" * 1000}
@@ -96,3 +98,10 @@ def test_every_archive_of_the_catalogue_is_asked_at_each_mirror_with_its_checksu
     flowers = found["http://download.tensorflow.org/example_images/flower_photos.tgz"]
     assert flowers.checksum.startswith("sha256 4c54ace7") and list(flowers.sizes) == [228_813_984]
     assert any(url.endswith("pretrained/r50_1x_sk0/saved_model/saved_model.pb") for url in found)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "results/README.md"])
+def test_what_a_page_links_to_in_the_project_is_there(name):
+    page = runtime.ROOT / name
+    found = re.findall(r'(?:\]\(|src="|href=")([^)"#:]+)[)"#]', page.read_text(encoding="utf-8"))
+    assert [link for link in found if not (page.parent / link).exists()] == []
