@@ -12,7 +12,7 @@ from helpers.data import cache, catalogue, child, download, folder, kaggle, synt
 from helpers.data.download import DataUnavailable
 from helpers.data.imageset import ImageSet
 
-__all__ = ["DataUnavailable", "ImageSet", "load"]
+__all__ = ["DataUnavailable", "ImageSet", "load", "load_unlabelled"]
 
 SPLITS = ("train", "test")
 FEW = 500  # training images of the reader's own, below which batches and epochs of the lessons hardly fit
@@ -53,24 +53,48 @@ def load(name, split, image_size=None, stand_in=False, own_folder=""):
     image_shape = (image_size or height, image_size or width, channels)
     if stand_in and not own_folder:
         return synthetic.stand_in(name, split, image_shape, entry.class_names)
-    image_set = _kept_or_read(name, split, image_shape, own_folder)
-    if image_set.left_out:
-        shown = "\n".join(f"  {fault}" for fault in image_set.left_out[:10])
-        warnings.warn(f"{len(image_set.left_out)} files of {own_folder or entry.title} were left out:\n{shown}",
-                      stacklevel=2)
+    image_set = _name_left_out(_kept_or_read(name, split, image_shape, own_folder), own_folder or entry.title)
     if own_folder and split == "train" and len(image_set) < FEW:
         runtime.say(f"{own_folder} gives only {len(image_set)} training images; the settings are made for thousands: "
                     "set OVERRIDES = {'batch_size': 8, 'run_experiments': False} and more epochs.")
     return image_set
 
 
+def load_unlabelled(own_folder, image_shape):
+    """Return the unlabelled pictures of the reader's own folder: what lies in its sub-folder `unlabelled`.
+
+    Args:
+        own_folder: path of a folder of the reader's own images, as in `load`.
+        image_shape: `(H, W, C)`, that of the labelled images.
+
+    Returns:
+        ImageSet, split `"unlabelled"`, labels -1, no class names; of 0 images if there is no such sub-folder. Files
+        that could not be used are named as in `load`.
+
+    Raises:
+        FileNotFoundError, ValueError: `own_folder` is not there, or is none.
+    """
+    if not own_folder:
+        raise ValueError("own_folder is empty; give the path of a folder of images.")
+    return _name_left_out(_kept_or_read("", "unlabelled", tuple(image_shape), own_folder), f"{own_folder}, unlabelled,")
+
+
+def _name_left_out(image_set, title):
+    """Return the set; warn of the files that it had to leave out."""
+    if image_set.left_out:
+        shown = "\n".join(f"  {fault}" for fault in image_set.left_out[:10])
+        warnings.warn(f"{len(image_set.left_out)} files of {title} were left out:\n{shown}", stacklevel=3)
+    return image_set
+
+
 def _kept_or_read(name, split, image_shape, own_folder):
     """Return a split from its decoded copy, or read the set and keep every split that this gives."""
-    entry, decoded = catalogue.find(name), runtime.data_dir() / "decoded"
+    decoded = runtime.data_dir() / "decoded"
     if own_folder:
         copy = f"own-{folder.signature(own_folder, image_shape)}-{{}}"
-        read = functools.partial(folder.read, own_folder, image_shape)
+        read = functools.partial(folder.read if split in SPLITS else folder.read_unlabelled, own_folder, image_shape)
     else:
+        entry = catalogue.find(name)
         copy = f"{name}-{{}}" + ("" if image_shape == entry.image_shape else f"-{image_shape[0]}")
         read = functools.partial(_read, name, split, image_shape)
     image_set = cache.load(decoded / copy.format(split))
@@ -80,7 +104,7 @@ def _kept_or_read(name, split, image_shape, own_folder):
     if own_folder or entry.is_whole(image_sets):
         for part, image_set in image_sets.items():
             cache.save(decoded / copy.format(part), image_set)
-        cache.drop_older(decoded, "own-*", keep=6)  # three states of folders, two splits each
+        cache.drop_older(decoded, "own-*", keep=6)  # three states of folders, or two with their unlabelled images
     return image_sets[split]
 
 

@@ -15,19 +15,22 @@ from helpers.data.imageset import ImageSet, spread_order
 
 SOURCE = "the reader's own folder of images"
 NOT_OURS = {"__macosx", "desktop.ini", "thumbs.db"}  # what systems put beside pictures, in lower case
+UNLABELLED = {"unlabelled", "unlabeled"}  # sub-folders of pictures that nobody has sorted, in lower case
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "image", "image_id", "id")
 LABEL_COLUMNS = ("label", "class", "category", "breed", "species")
 ARRANGE = """Arrange the pictures in one of these ways (if they lie deeper, name the folder that holds these):
   {0}/cat/1.jpg, {0}/dog/2.jpg     one sub-folder of images for each class, at least two
   {0}/train/cat/1.jpg, {0}/test/cat/2.jpg     the same, with given splits
-  {0}/labels.csv     with the columns file and label, and split (train or test) if you like"""
+  {0}/labels.csv     with the columns file and label, and split (train or test) if you like
+Pictures without a label may lie beside these in {0}/unlabelled."""
 
 
 def read(folder, image_shape, seed=0, test_fraction=0.2):
     """Return the train and test split of the reader's own pictures; each file is decoded once.
 
     Three layouts are known, the first that fits is taken. Hidden files, `Thumbs.db`, `desktop.ini`, `__MACOSX` and what
-    a CSV does not name are passed over; every other file (or whole folder) that is not used is named in `left_out`.
+    a CSV does not name are passed over, and `unlabelled` (or `unlabeled`) beside the class folders, which
+    `read_unlabelled` reads; every other file (or whole folder) that is not used is named in `left_out`.
 
     1. A CSV file, or a folder with a `labels.csv`: UTF-8 text with commas, whose first line names the columns `file`
        (or filename, file_name, path, image, image_id, id), `label` (or class, category, breed, species) and, if it
@@ -70,6 +73,30 @@ def read(folder, image_shape, seed=0, test_fraction=0.2):
     return {split: dataclasses.replace(whole.subset(mask), split=split) for split, mask in chosen.items()}
 
 
+def read_unlabelled(folder, image_shape):
+    """Return the pictures of a sub-folder `unlabelled` (or `unlabeled`, in any case), at any depth in it.
+
+    It may lie beside the class folders of one of `read`'s layouts, in `train/` too, or beside the CSV file.
+
+    Args:
+        folder: path of a folder or CSV file, as in `read`.
+        image_shape: `(H, W, C)`, C is 1 or 3.
+
+    Returns:
+        dict of `"unlabelled"` to ImageSet, labels -1, without classes; of 0 images if there is no such folder.
+
+    Raises:
+        FileNotFoundError: no such folder or CSV file.
+        ValueError: it is neither.
+    """
+    folder, _ = _locate(folder)
+    paths = _unlabelled(folder)
+    files = ((_relative(path, folder), path) for path in paths)
+    images, _, left_out = pictures.decode_all(files, len(paths), image_shape)
+    labels = np.full(len(images), -1)
+    return {"unlabelled": ImageSet(images, labels, (), folder.name, "unlabelled", SOURCE, left_out=left_out)}
+
+
 def signature(folder, image_shape):
     """Return 16 hexadecimal digits that change when any file below a folder, or how it would be read, does.
 
@@ -85,7 +112,8 @@ def signature(folder, image_shape):
     digest = hashlib.sha256(repr((SOURCE, tuple(image_shape), csv and csv.name)).encode())
     for module in (__file__, pictures.__file__):
         digest.update(Path(module).read_bytes())
-    for path in _files(folder):
+    links = (place for place in [*folder.glob("*"), *folder.glob("*/*")] if place.is_symlink())
+    for path in sorted({*_files(folder)}.union(*map(_files, links))):
         status = path.stat() if path.exists() else path.lstat()  # a link may lead nowhere
         digest.update(os.fsencode(path.relative_to(folder)))
         digest.update(f"\0{status.st_size} {status.st_mtime_ns}\0".encode())
@@ -124,7 +152,8 @@ def _list_class_folders(folder):
 
 def _list_csv(folder, csv):
     """Return a table of path, label and split ("" where none is given), and the rows that cannot be used."""
-    exact, by_name = {_relative(path, folder): path for path in _files(folder)}, defaultdict(list)
+    exact = {_relative(path, folder): path for path in sorted({*_files(folder)} - {*_unlabelled(folder)})}
+    by_name = defaultdict(list)
     for name, path in exact.items():
         pure = PurePosixPath(name)
         for short in {pure.name, pure.stem, str(pure.with_suffix(""))}:
@@ -195,8 +224,13 @@ def _files(folder):
     return sorted(found)
 
 
+def _unlabelled(folder):
+    places = [*folder.glob("*"), *folder.glob("[Tt]rain/*")]
+    return [path for place in places if place.name.lower() in UNLABELLED and place.is_dir() for path in _files(place)]
+
+
 def _entries(folder):
-    return sorted(path for path in folder.iterdir() if _is_ours(path.name))
+    return sorted(path for path in folder.iterdir() if _is_ours(path.name) and path.name.lower() not in UNLABELLED)
 
 
 def _is_ours(name):

@@ -1,0 +1,59 @@
+"""What a reader's own folder of photos can hold beside labelled pictures, and what becomes of strange folders."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import data
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path, monkeypatch):
+    monkeypatch.setenv("NB_DATA_DIR", str(tmp_path / "data"))
+
+
+def put(folder, *names):
+    """Save a small picture under each name, every one different."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(256, size=(8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((40, 40)).save(folder / name)
+
+
+LABELLED = {
+    "class folders": ("cat/1.png", "cat/2.png", "cat/3.png", "dog/1.png", "dog/2.png", "dog/3.png"),
+    "splits": ("train/cat/1.png", "train/dog/1.png", "test/cat/2.png", "test/dog/2.png"),
+    "csv": ("pics/1.png", "pics/2.png", "pics/3.png", "pics/4.png"),
+}
+ROWS = "file,label\n1.png,cat\n2.png,cat\n3.png,dog\n4.png,dog\n"
+
+
+@pytest.mark.parametrize("layout", LABELLED)
+@pytest.mark.parametrize("name", ["unlabelled", "Unlabeled"])
+def test_unlabelled_photos_lie_beside_every_layout_and_are_no_class(tmp_path, layout, name, recwarn):
+    photos = tmp_path / "photos"
+    put(photos, *LABELLED[layout])
+    if layout == "csv":
+        (photos / "labels.csv").write_text(ROWS)
+    assert len(data.load_unlabelled(photos, (16, 16, 3))) == 0
+    put(photos, f"{name}/1.png", f"{name}/deep/2.png", f"{name}/3.png")
+    sets = [data.load("cifar10", split, own_folder=str(photos)) for split in ("train", "test")]
+    assert sum(map(len, sets)) == len(LABELLED[layout])
+    assert all(set(image_set.class_names) == {"cat", "dog"} and not image_set.left_out for image_set in sets)
+    unlabelled = data.load_unlabelled(photos, (16, 16, 3))
+    assert unlabelled.images.shape == (3, 16, 16, 3) and unlabelled.labels.tolist() == [-1] * 3
+    assert unlabelled.split == "unlabelled" and unlabelled.class_names == () and not recwarn.list
+    (photos / name / "torn.jpg").write_bytes(b"\xff\xd8")
+    for _ in range(2):  # read, then from its decoded copy
+        with pytest.warns(UserWarning, match=f"1 files of .*photos, unlabelled, were left out:\n.*{name}/torn.jpg"):
+            assert len(data.load_unlabelled(photos, (16, 16, 3))) == 3
+
+
+def test_a_linked_class_folder_is_read_again_when_a_photo_in_it_changes(tmp_path):
+    photos = tmp_path / "photos"
+    put(photos, "cat/1.png", "cat/2.png")
+    put(tmp_path / "elsewhere", "1.png", "2.png")
+    (photos / "dog").symlink_to(tmp_path / "elsewhere")
+    assert sum(len(data.load("cifar10", split, own_folder=str(photos))) for split in ("train", "test")) == 4
+    put(tmp_path / "elsewhere", "1.png", "2.png", "3.png")
+    assert sum(len(data.load("cifar10", split, own_folder=str(photos))) for split in ("train", "test")) == 5
