@@ -131,9 +131,10 @@ run = runtime.start("09_simclrv2_from_scratch_keras", PROFILE, SEED, USE_DRIVE)
 
 # %% [markdown]
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
-# pictures instead of photographs); `laptop` is real photographs on a CPU, 64 pixels high, with a small network; `colab`
-# is meant for a free T4; `full` has the network and image size of the runs we compare with. To change one value, write
-# for instance `OVERRIDES = {"temperature": 0.5}` in the form above.
+# pictures instead of photographs); `laptop` is real photographs on a CPU, 64 pixels high, with a small network (66
+# minutes for all cells, as recorded; without the experiments, `OVERRIDES = {"run_experiments": False}`, a good deal
+# less); `colab` is meant for a free T4; `full` has the network and image size of the runs we compare with. To change
+# one value, write for instance `OVERRIDES = {"temperature": 0.5}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {
@@ -271,7 +272,8 @@ results.save_figure(run, "views", plots.image_grid(np.concatenate(rows).clip(0, 
 # outputs, the means over the last maps, are the *features* $h = f(x)$. On top sits the *projection head* $g$, whose
 # output $z = g(h)$ the loss sees. In SimCLR [2] it has two layers and is thrown away after training. SimCLRv2 [3] makes
 # it deeper, three layers, and keeps its first layer: more on this below. (We leave out what else that paper brings: far
-# larger networks, selective kernels, and a memory of negatives.)
+# larger networks, *selective kernels*, which choose between convolutions of two sizes, and a memory of negatives from
+# earlier batches.)
 #
 # In training, a batch of $N$ images becomes $2N$ views and $2N$ projections $z_1, \dots, z_{2N}$. The loss NT-Xent
 # asks each $z_i$: which of the $2N - 1$ others is the other view of your image, $z_{j(i)}$? With the cosine similarity
@@ -280,8 +282,8 @@ results.save_figure(run, "views", plots.image_grid(np.concatenate(rows).clip(0, 
 # $$ L = -\frac{1}{2N} \sum_{i=1}^{2N} \log \frac{\exp\big(\mathrm{sim}(z_i, z_{j(i)}) / \tau\big)}
 #    {\sum_{k \neq i} \exp\big(\mathrm{sim}(z_i, z_k) / \tau\big)} . $$
 #
-# Notebook 14 takes it apart and writes it out by hand; here `losses.nt_xent` computes it. `fit` hands labels over with
-# the images, as ever, but `compute_loss` does not look at them.
+# Notebooks 13 and 14 take it apart and write it out by hand; here `losses.nt_xent` computes it. `fit` hands labels over
+# with the images, as ever, but `compute_loss` does not look at them.
 
 # %%
 class SimCLR(keras.Model):
@@ -340,8 +342,8 @@ assert right < wrong and wrong > chance - 0.3
 # ## LARS, and a schedule over the real number of steps
 #
 # SimCLR is trained with *LARS* [4], made for batches of thousands of images. Plain SGD moves each weight matrix $w$ by
-# the learning rate times its gradient $g$, so that a layer with small weights and large gradients is thrown about while
-# another hardly moves. LARS lets each matrix move by a fixed share of its own length:
+# the learning rate times its gradient $g$ (not the head $g$ from above), so that a layer with small weights and large
+# gradients is thrown about while another hardly moves. LARS lets each matrix move by a fixed share of its own length:
 #
 # $$ \Delta w = -\eta \cdot c \, \frac{\lVert w \rVert}{\lVert g + \beta w \rVert} \, (g + \beta w) , $$
 #
@@ -638,9 +640,10 @@ if cfg.run_experiments:
 #
 # Neither of the paper's two claims can be seen here: all pretrained arms lie within three points. That does not refute
 # them; the paper's networks are a hundred times as large, and most of its gain is with the largest. The last row is the
-# larger difference: SimCLR's views are worth about five points to the *baseline*. A part of what pretraining seems to
-# bring is owed to the views alone; here, at 125 labels and by fine-tuning, all but about three points. (On the test
-# images, further down, the probe is as far ahead of the better baseline as of the other, about 14 points.)
+# larger difference: SimCLR's views are worth about five points to the *baseline*, with a spread of three. A part of
+# what pretraining seems to bring is then owed to the views alone: of the lead of the pretrained arms over the baseline,
+# 7 to 10 points here, 2 to 5 are left. Keep that in mind further down, where the baseline has crop and flip: the one
+# with SimCLR's views is not asked about the test images.
 #
 # ## Distillation: the images a second time
 #
@@ -741,8 +744,9 @@ results.save_figure(run, "label_efficiency", figure)
 #
 # The better of probe and fine-tuning is 20 points above training from scratch with 62 labels, 15 with 125, 9 with 312
 # and still 6 with all of them. Along the horizontal line: 62 labels on the pretrained encoder buy what 312 buy from
-# scratch, so a label is worth five. Up to 312 labels the probe, which costs a second, is at least as good as
-# fine-tuning; with all of them fine-tuning is ahead by 2.5 points.
+# scratch, so a label is worth about five (of this baseline's; one with SimCLR's views would need fewer). Up to 312
+# labels the probe, which costs a second, is not worse than fine-tuning; with all of them fine-tuning is ahead by 2.5
+# points, which 250 test images cannot quite tell from nothing.
 #
 # Now the students: does one beat its teacher, and by how much its control, the same network with the 125 labels alone?
 
@@ -755,9 +759,10 @@ display(results.save_figure(run, "distillation", plots.comparison(
 # %% [markdown]
 # In the recorded `laptop` run the students reach 65 and 64 %, below their teacher (67 %) but 9 and 11 points above the
 # same networks that had the labels alone (55.6 and 53.1 %, with as many steps). The smaller one has a fourth of the
-# parameters and loses nothing by it. So the teacher's guesses about unlabelled images carry most of what the
-# pretraining had found over to networks that were never pretrained; with draws that differ by three to four points, the
-# order of teacher and students is not safe.
+# parameters and loses nothing that could be seen. (The controls have twice the steps of the baseline above: 55.6
+# instead of 54.5 %.) So the teacher's guesses about unlabelled images carry most of what the pretraining had found over
+# to networks that were never pretrained; with draws that differ by three to four points, the order of teacher and
+# students is not safe.
 #
 # ## What lies near what?
 #
@@ -765,7 +770,8 @@ display(results.save_figure(run, "distillation", plots.comparison(
 # groups mean nothing. These are images that no training has seen. Look whether the classes form groups on the right,
 # where no label has been used, and where they run into each other: which two are hardest to tell apart? The random
 # encoder's map stands beside it, since t-SNE can make structure out of very little. The *silhouette* printed with it is
-# computed from the features themselves: 1 if each image is far nearer to its own class than to the next, 0 if not.
+# computed from the features themselves: 1 if each image is far nearer to its own class than to the next, 0 if it is as
+# near to both, below 0 if the other one is nearer.
 
 # %%
 maps = {}
@@ -955,10 +961,12 @@ def solution_3(student_logits, teacher_logits, temperature):
 # eight minutes on two CPU cores, the linear probe with 125 labels reaches 69 % of the test images, 30 points more than
 # without training and 15 more than the same network trained from scratch on the same labels. A student that never saw a
 # pretraining, with a fourth of the parameters, keeps 64 %. What the deeper head and the cut inside it bring was too
-# small to be seen at this size. And some of the gain belongs to the views: they make the baseline better too.
+# small to be seen at this size. And some of the gain belongs to the views: on the validation images they make the
+# baseline better, too, by about five points.
 #
-# Next: notebook 08 fine-tunes the authors' own networks in the same way; notebook 10 gives the contrastive loss the
-# labels; notebook 11 looks into distillation; notebook 16 compares such methods on photos of your own.
+# Next: notebook 08 takes the authors' own networks, as published, and fine-tunes them in the same way; notebook 10
+# gives the contrastive loss the labels; notebook 11 looks into distillation; notebook 16 compares such methods on
+# photos of your own.
 #
 # ## References
 #
