@@ -133,10 +133,10 @@ run = runtime.start("11_distillation_keras", PROFILE, SEED, USE_DRIVE)
 # first import; Colab's GPU runtime takes TensorFlow.
 #
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
-# pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU, with 20,000 images and small networks; `colab`
-# is meant for a free T4; `full` has networks and schedule of a published benchmark [2]. To change one value, write for
-# instance `OVERRIDES = {"temperature": 2.0}` in the form above. A network is given by its residual blocks in each stage
-# and the channels of its first stage.
+# pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU, with 20,000 images and small networks (38
+# minutes for all cells, as recorded); `colab` is meant for a free T4; `full` has networks and schedule of a published
+# benchmark [2]. To change one value, write for instance `OVERRIDES = {"temperature": 2.0}` in the form above. A network
+# is given by its residual blocks in each stage and the channels of its first stage.
 
 # %% tags=["profiles"]
 PROFILES = {
@@ -615,10 +615,11 @@ def train_pair(data_set, large, small, changes, seeds, teacher_changes):
 train_pair(cfg.data_set, "large", "small", {}, range(SEED, SEED + cfg.num_seeds), {})
 
 # %% [markdown]
-# If a best rate sits at an end of the list, the list may be too short: extend it in `PROFILES` and run again. The seeds
-# change the initial weights, the order of the images and the views. A student alone and one with the teacher that have
-# the same seed start from the same weights and see the same images in the same order, so it is the difference of each
-# such pair that counts.
+# If a best rate sits at an end of the list, the list may be too short: extend it in `PROFILES` and run again. (In the
+# recorded `laptop` run both arms took 0.8, the largest, by 1.3 points over 0.2: a still larger one might serve either
+# better.) The seeds change the initial weights, the order of the images and the views. A student alone and one with the
+# teacher that have the same seed start from the same weights and see the same images in the same order, so it is the
+# difference of each such pair that counts.
 
 # %%
 keys, n = [key for key in RUNS if key[0] == cfg.data_set], len(validation_set)
@@ -640,9 +641,10 @@ results.save_figure(run, "curves", plots.curves(
 # errors, too.
 #
 # In the recorded `laptop` run the students with the teacher agree with it on 84 to 86 % of the images, those alone on
-# 75 to 76 %, and they are right on 64.4 % instead of 61.5 % (means of three). Mind when the lead is large: after one
-# epoch it is 10 points, after two 20, at the end 2 to 3. The teacher makes learning **faster** first of all. Four
-# epochs are short, and nothing here says how much would be left after forty.
+# 75 to 76 %, and they are right on 64.4 % instead of 61.5 % (means of three). Mind when the lead is large (first seed,
+# as drawn): after one epoch it is 9 points, after two 20, where the validation accuracy of the student alone drops
+# while the learning rate is high, at the end 2 to 3. The teacher makes learning **faster** first of all. Four epochs
+# are short, and nothing here says how much would be left after forty.
 #
 # ## What the teacher knows
 #
@@ -679,7 +681,8 @@ results.save_figure(run, "soft_labels", plots.heat_map(
 # is the accuracy on the validation images, one seed: with 5,000 of them (`laptop`) chance alone moves a number by 0.7
 # points, and another seed may move it more, so take a point for nothing. `teacher none` is the student alone. Arms that
 # learn from soft labels with the factor share the learning rate of *with the teacher*; all others (hard labels, hints
-# alone, no factor) have that of *alone*, since their gradients are of that size.
+# alone, no factor) have that of *alone*, since their gradients are of that size. (In `laptop` the two are the same,
+# 0.8.)
 #
 # - **Temperature and alpha.** How much does it matter to have chosen these two well? At $T$ = 1 a teacher that is sure
 #   says little more than the label.
@@ -741,7 +744,7 @@ for question, arms in found.items():
 # | question | arms |
 # |---|---|
 # | factor $T^2$ | soft term: 60.8; nowhere: 55.9; both terms: 52.3, with everything taken back: 55.9 |
-# | labels | none but soft: 61.3; soft and hard: 60.8; teacher's best class and hard: 59.0, alone: 57.9; no teacher: 50.7 |
+# | labels | soft alone: 61.3; soft and hard: 60.8; teacher's best class and hard: 59.0, alone: 57.9; no teacher: 50.7 |
 # | hints | with soft labels, weight 10: 62.1, weight 1: 61.6; hints alone: 61.6; none: 60.8 |
 # | self-distillation | teacher as large: 49.4; no teacher: 50.7 |
 # | consistency | same view: 60.8, other view: 59.7; mixup: 55.5 with a teacher, 45.0 without |
@@ -749,15 +752,16 @@ for question, arms in found.items():
 #
 # - **The heat map** is a plateau: five of six cells lie between 60.2 and 61.1. Only with $T$ = 1 *and* half the weight
 #   on the labels is the teacher hardly heard, 54.9. (The learning rate was chosen for one of the cells.)
-# - **The factor** is worth 5 points. Both mistakes, everything taken back, come to the same number to the last digit, as
-#   the argument says: the second is the first and a wrong learning rate.
+# - **The factor** is worth 5 points. The factor nowhere, and the factor on both terms with everything taken back, come
+#   to the same number to the last digit, as the argument says: the second mistake is the first and a wrong learning
+#   rate.
 # - **Labels.** The larger part of the gain does not need soft labels at all: the teacher's best class alone brings 7 of
 #   the 10 points. It is easier to learn than the truth, for the teacher never says what cannot be seen. The rest, 3
 #   points, is what the probabilities add.
 # - **Hints**, too, bring as much as soft labels, and both a point more: one seed. In a published benchmark [2] hints
 #   alone added next to nothing (69.06 to 69.21 %).
-# - **Self-distillation** brings nothing from so green a teacher, and **mixup** is no help in so short a training. That
-#   the teacher sees the same view is worth a point, no more than chance might bring.
+# - **Self-distillation** brings nothing from a teacher that has itself trained for two epochs only, and **mixup** is no
+#   help in so short a training. That the teacher sees the same view is worth a point, no more than chance might bring.
 # - **Patience** takes away most of what the teacher adds: 10 points after two epochs, 2.4 after four.
 #
 # ## A digit that the student never sees
@@ -849,9 +853,9 @@ for name, network in {"student": student, "teacher": TEACHERS[cfg.data_set]}.ite
 display(pd.DataFrame(costs).T.round(2))
 
 # %% [markdown]
-# For a single image much of the time goes into calling, not into computing, so that a tenth of the parameters does not
-# mean ten times as fast; the batch shows more of it: recorded, 1.5 against 2.1 ms for one image, 40 against 166 ms for
-# 256, 202 against 1,361 kB.
+# For a single image much of the time goes into calling, not into computing, so that a fifteenth of the parameters does
+# not mean fifteen times as fast; the batch shows more of it: recorded, 1.5 against 2.1 ms for one image, 40 against 166
+# ms for 256, 202 against 1,361 kB.
 #
 # ## Results
 #
@@ -984,12 +988,13 @@ def solution_3(teacher_logits, temperature):
 # A teacher's probabilities are labels with more in them: which classes resemble each other, and how clear a case an
 # image is. To learn from them takes one more term in the loss, with $T^2$ on this term alone, and a teacher that is
 # asked about the view that the student sees. Whether it pays is a question about pairs: the same student with the same
-# steps, with the teacher and without, each at its own learning rate, and more than one seed. Here it did, by 2.2 points on
-# CIFAR-10 after four epochs, and by less the longer the student trained. The clearest proof that soft labels say more
-# than labels is the digit: 95 % of the 3s are right, by a student that has met none.
+# steps, with the teacher and without, each at its own learning rate, and more than one seed. Here it did, by 2.2 ± 0.3
+# points on CIFAR-10 after four epochs, and by less the longer the student trained. The clearest proof that soft labels
+# say more than labels is the digit: 95 % of the 3s are right, by a student that has met none.
 #
-# Next: in notebook 12 the teacher labels images that nobody has labelled, and its student becomes a better teacher;
-# notebook 09 distils a network that has learnt almost without labels.
+# Next: in notebook 12 the teacher labels images that nobody has labelled, and its student becomes the next teacher;
+# notebook 09 distils a network that has learnt almost without labels; notebook 16 compares methods on photos of your
+# own.
 #
 # ## References
 #
