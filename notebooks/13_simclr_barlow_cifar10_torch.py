@@ -134,9 +134,9 @@ run = runtime.start("13_simclr_barlow_cifar10_torch", PROFILE, SEED, USE_DRIVE)
 
 # %% [markdown]
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
-# pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU, with a smaller network; `colab` is meant for a
-# free T4; `full` trains longest. To change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form
-# above.
+# pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU, with a smaller network (about an hour for all
+# cells, as recorded: two pretrainings of seven minutes, then experiments and classifiers); `colab` is meant for a free
+# T4; `full` trains longest. To change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {
@@ -974,10 +974,12 @@ def solution_3(a, b):
 # two CPU cores, a small ResNet's neighbours agree on the class of 64 % of the test images, 24 points more than without
 # training; Barlow Twins is at a good half of that gain after as many epochs. What the views hide decides what is
 # learnt: the crop most of all. And nearest neighbours, a frozen linear layer and fine-tuning answer three different
-# questions, which should never be mixed up: the three encoders are more than 20 points apart under the first two and
-# within four under the third.
+# questions, which should never be mixed up: the three encoders span more than 20 points under the first two and less
+# than four under the third.
 #
-# Next: notebook 14 tells this lesson in Keras; notebook 16 compares such methods on photos of your own.
+# Next: notebook 09 goes on to SimCLRv2 (in Keras; a look at notebook 01 for `fit` is enough), where few labels and a
+# second, smaller network come in; notebook 14 tells this lesson in Keras; notebook 16 compares such methods on photos
+# of your own.
 #
 # ## References
 #
