@@ -132,9 +132,9 @@ run = runtime.start("14_simclr_cifar10_keras", PROFILE, SEED, USE_DRIVE)
 # first import; Colab's GPU runtime takes TensorFlow. Only the section on the two errors is about TensorFlow itself.
 #
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
-# pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU, with a smaller network; `colab` is meant for a
-# free T4; `full` trains longest. To change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form
-# above.
+# pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU, with a smaller network (25 minutes for all
+# cells, as recorded); `colab` is meant for a free T4; `full` trains longest. To change one value, write for instance
+# `OVERRIDES = {"num_epochs": 3}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {
@@ -479,13 +479,12 @@ if comparison:
 
 # %% [markdown]
 # The first steps agree to rounding (in the recorded `laptop` run the first to the last bit): the two modes compute the
-# same.
-# (Rounding differences then grow, because each step starts from the last one's weights; two runs on a GPU do so in the
-# same mode.) They differ in time: 372 ms a step in eager mode there, 172 as a graph. The graph costs seconds once, at
-# its first step, when the model is *traced*, that is, recorded; then it saves Python's work at every step. How much
-# that is depends on how long the operations themselves take. (On a GPU, `fit` also has the graph compiled by XLA, which
-# fuses operations and takes longer at first; here that is off.) Eager mode is for looking inside: `print` and a
-# debugger work in the middle of `call`. It also takes more memory.
+# same. (Rounding differences then grow, because each step starts from the last one's weights; two runs on a GPU do so
+# in the same mode.) They differ in time: 372 ms a step in eager mode there, 172 as a graph. The graph costs time once
+# (1.0 s there, on a GPU more), at its first step, when the model is *traced*, that is, recorded; then it saves Python's
+# work at every step. How much that is depends on how long the operations themselves take. (On a GPU, `fit` also has the
+# graph compiled by XLA, which fuses operations and takes longer at first; here that is off.) Eager mode is for looking
+# inside: `print` and a debugger work in the middle of `call`. It also takes more memory.
 #
 # There is one more lesson in the pipeline: its `map` runs on the CPU, which in Colab has two cores for all that is to
 # be done. Our training therefore makes the views in `call`, on the device where the network computes, and the pipeline
@@ -867,7 +866,8 @@ def solution_3(similarities, labels, num_neighbours):
 # eagerly or as a graph decides how long it takes and how much memory, not what it learns.
 #
 # Next: notebook 09 goes on from here to SimCLRv2, where few labels and a second, smaller network come in; notebook 13
-# is the PyTorch lesson, with Barlow Twins beside SimCLR; notebook 10 uses labels to decide which pairs are positive.
+# is the PyTorch lesson, with Barlow Twins beside SimCLR; notebook 10 uses labels to decide which pairs are positive;
+# notebook 15 sets another pretext beside SimCLR; notebook 16 compares such methods on photos of your own.
 #
 # ## References
 #
