@@ -140,7 +140,8 @@ PROFILES = {
     "profile": ("smoke", "laptop", "colab", "full"),
     "stand_in": (True, False, False, False),  # drawn stripes instead of photographs
     "data_set": ("tf_flowers", "tf_flowers", "tf_flowers", "tf_flowers"),  # if DATA names no folder
-    "image_size": (64, 96, 160, 224),  # pixels, of the photos as they are read, and for the pretrained backbone
+    "image_size": (64, 96, 160, 224),  # pixels, of the photos as they are read
+    "backbone_size": (64, 96, 160, 224),  # pixels, for the pretrained backbone
     "small_size": (32, 64, 96, 128),  # pixels, for the network that starts from nothing
     "most_images": (400, 6000, 20000, 100000),  # of the labelled photos; more are left aside
     "most_test_images": (100, 2000, 10000, 50000),
@@ -148,7 +149,7 @@ PROFILES = {
     "drop_duplicates": (False, True, True, True),  # photos that are on both sides of a split; drawn ones all look alike
     "labels_per_class": ((4, 8), (5, 20, 80), (5, 20, 80), (5, 20, 80, 320)),  # the budgets of labels
     "num_draws": (2, 5, 5, 10),  # of the photos whose labels are used, for each budget
-    "minutes": (3.0, 13.0, 25.0, 600.0),  # for all trainings together
+    "minutes": (3.0, 11.0, 25.0, 600.0),  # for all trainings together
     "use_pretrained": (True, True, True, True),  # False: no weights from ImageNet
     "imagenet_weights": (False, True, True, True),  # False: the same backbone, untrained
     "backbone": ("mobilenet_v2", "mobilenet_v2", "resnet50", "resnet50"),  # of torchvision
@@ -161,9 +162,9 @@ PROFILES = {
     "simclr_steps": (20, 1200, 6000, 40000),
     "simclr_learning_rate": (0.1, 0.1, 0.2, 0.4),
     "temperature": (0.2, 0.2, 0.2, 0.2),
-    "l2": ((0.1,), (1.0, 0.1, 0.01), (1.0, 0.1, 0.01), (1.0, 0.1, 0.01)),  # weight decay of a linear layer, tried
-    "learning_rates": ((0.1,), (0.03, 0.1), (0.03, 0.1), (0.03, 0.1)),  # of a training from nothing, tried
-    "finetune_rates": ((0.01,), (0.003, 0.01), (0.003, 0.01), (0.003, 0.01)),  # tried
+    "l2": ((0.1,), (1.0, 0.1), (1.0, 0.1), (1.0, 0.1)),  # weight decay of a linear layer, tried
+    "learning_rates": ((0.1,), (0.02, 0.05), (0.02, 0.05), (0.02, 0.05)),  # of SGD, tried
+    "finetune_rates": ((1e-4,), (1e-4, 3e-4), (1e-4, 3e-4), (1e-4, 3e-4)),  # of AdamW, for the backbone, tried
     "threshold": (0.3, 0.5, 0.5, 0.5),  # least confidence of a pseudo-label
     "target_shortfall": (None, 1.0, 1.0, 1.0),  # standard errors by which the method named may miss the best
 }
@@ -192,21 +193,23 @@ unlabelled = data.load_unlabelled(DATA, pool.image_shape) if DATA else pool.subs
 # **The same photo twice** is the commonest way to fool oneself: a burst of five shots, a picture saved in two sizes.
 # One copy is learnt, the other is asked for, and the answer is remembered rather than known. Names do not help, bytes
 # do not agree; a *perceptual hash* does: a few bits that say how the brightness changes across the picture, nearly the
-# same for two versions of one photo. Photos of the pool that look like one of validation or test are left out.
+# same for two versions of one photo. What looks like a photo of validation or test is left out of what methods learn
+# from.
 
 # %%
-HELD_OUT = {"validation": validation_set, "test": test_set}
-twins = {name: duplicates.find(pool, held_out) for name, held_out in HELD_OUT.items()}
-print({name: f"{len(pairs)} pairs look the same in pool and {name}" for name, pairs in twins.items()})
-shown = [image for name, pairs in twins.items() for i, j in pairs[:6] for image in (
-    pool.images[i], HELD_OUT[name].images[j])]
+LEARNT, HELD_OUT = {"pool": pool, "unlabelled": unlabelled}, {"validation": validation_set, "test": test_set}
+twins = {(a, b): duplicates.find(LEARNT[a], HELD_OUT[b]) for a in LEARNT for b in HELD_OUT}
+print({f"{a} and {b}": f"{len(pairs)} pairs look the same" for (a, b), pairs in twins.items()})
+shown = [image for (a, b), pairs in twins.items() for i, j in pairs[:6] for image in (
+    LEARNT[a].images[i], HELD_OUT[b].images[j])]
 if shown:
-    titles = ["pool", "held out"] * (len(shown) // 2)
+    titles = ["learnt", "held out"] * (len(shown) // 2)
     display(results.save_figure(run, "twins", plots.image_grid(np.stack(shown), titles, num_columns=6)))
-if cfg.drop_duplicates:
-    leaked = np.unique(np.concatenate([pairs[:, 0] for pairs in twins.values()]))
-    pool = pool.subset(np.setdiff1d(np.arange(len(pool)), leaked))
-    print(f"{len(leaked)} photos left out of the pool")
+leaked = {a: np.unique(np.concatenate([twins[a, b][:, 0] for b in HELD_OUT])) for a in LEARNT if cfg.drop_duplicates}
+for a, places in leaked.items():
+    LEARNT[a] = LEARNT[a].subset(np.setdiff1d(np.arange(len(LEARNT[a])), places))
+    print(f"{a}: {len(places)} photos left out")
+pool, unlabelled = LEARNT.values()
 
 # %%
 PARTS = {"pool": pool, "unlabelled": unlabelled, **HELD_OUT}
@@ -222,14 +225,14 @@ results.save_figure(run, "samples", plots.image_grid(
 
 # %% [markdown]
 # All photos lie on the device as bytes, in the order pool, unlabelled, validation, test; `PART` says which are where.
-# The small network gets them in a smaller size.
+# Each network gets them in its own size.
 
 # %%
 ends = np.cumsum([len(each) for each in PARTS.values()])
 PART = {name: np.arange(end - len(each), end) for (name, each), end in zip(PARTS.items(), ends)}
 LABELS = np.concatenate([each.labels for each in PARTS.values()])
 ONE_HOT = torch.eye(NUM_CLASSES, device=DEVICE)  # row i is the target of class i
-LARGE = torch.cat([training.tensors(each)[0] for each in PARTS.values()]).to(DEVICE)
+ALL_PHOTOS = torch.cat([training.tensors(each)[0] for each in PARTS.values()]).to(DEVICE)
 
 
 def resized(images, size):
@@ -238,7 +241,8 @@ def resized(images, size):
     return scaled.round().to(torch.uint8) if images.dtype == torch.uint8 else scaled
 
 
-SMALL = torch.cat([resized(chunk, min(cfg.small_size, LARGE.shape[-1])) for chunk in LARGE.split(1000)])
+SMALL, LARGE = (torch.cat([resized(chunk, size) for chunk in ALL_PHOTOS.split(1000)]) for size in (
+    min(cfg.small_size, cfg.image_size), cfg.backbone_size))
 IMAGES = {"nothing": SMALL, "SimCLR": SMALL, "ImageNet": LARGE}  # where the network starts from -> what it gets to see
 BATCH_SIZE = {"nothing": cfg.batch_size, "SimCLR": cfg.batch_size, "ImageNet": cfg.finetune_batch_size}
 
@@ -333,7 +337,7 @@ def random_view(images, least_area, jitter, gray):
 
 
 torch.manual_seed(0)
-original = LARGE[:2].float() / 255
+original = ALL_PHOTOS[:2].float() / 255
 rows = [torch.cat([image[None], *(random_view(image.repeat(4, 1, 1, 1), **kind) for kind in (MILD, STRONG))])
         for image in original]
 results.save_figure(run, "views", plots.image_grid(
@@ -343,12 +347,13 @@ results.save_figure(run, "views", plots.image_grid(
 # %% [markdown]
 # **Training.** A linear layer is trained on features that were computed once, before any label is used: softmax
 # regression, the weights $W$ and biases $b$ that minimise the mean cross-entropy plus $\frac{\lambda}{2} \lVert W
-# \rVert^2$ (`l2` is $\lambda$), found by L-BFGS, without learning rate or luck. The features are brought to mean 0 and
-# standard deviation 1 for it; folded into $W$ and $b$, that costs nothing later.
+# \rVert^2$ (`l2` is $\lambda$), found by L-BFGS, without learning rate or luck. For it the features are brought to mean
+# 0, and all together to standard deviation 1; folded into $W$ and $b$, that costs nothing later.
 #
-# A whole network is trained by SGD with momentum 0.9; the learning rate rises for a fifth of the steps and falls along
-# half a cosine. Targets are rows of probabilities, one-hot for a label. If there are two sources of images (labelled
-# and pseudo-labelled), each gives half of every batch.
+# A whole network is trained by SGD with momentum 0.9, the pretrained backbone by AdamW, whose steps do not depend on
+# how large the gradients of its layers are; the learning rate rises for a fifth of the steps and falls along half a
+# cosine. Targets are rows of probabilities, one-hot for a label. If there are two sources of images (labelled and
+# pseudo-labelled), each gives half of every batch.
 
 # %%
 HALF = {"device_type": DEVICE.type, "dtype": torch.float16, "enabled": DEVICE.type == "cuda"}  # mixed precision
@@ -356,9 +361,8 @@ HALF = {"device_type": DEVICE.type, "dtype": torch.float16, "enabled": DEVICE.ty
 
 def fit_linear(features, targets, l2):
     """Return the `nn.Linear` of a softmax regression; features float `(N, F)`, targets `(N, K)`."""
-    mean, std = features.mean(0), features.std(0, correction=0)
-    std = torch.where(std > 1e-6 * mean.abs(), std, torch.inf)  # a feature that never changes is left out
-    scaled, linear = (features - mean) / std, nn.Linear(features.shape[1], targets.shape[1]).to(features.device)
+    mean, scale = features.mean(0), (features - features.mean(0)).square().mean().sqrt().clamp(min=1e-12)
+    scaled, linear = (features - mean) / scale, nn.Linear(features.shape[1], targets.shape[1]).to(features.device)
     nn.init.zeros_(linear.weight), nn.init.zeros_(linear.bias)
     optimizer = torch.optim.LBFGS(linear.parameters(), max_iter=300, line_search_fn="strong_wolfe")
 
@@ -370,15 +374,18 @@ def fit_linear(features, targets, l2):
 
     optimizer.step(objective)
     with torch.no_grad():
-        linear.weight /= std
+        linear.weight /= scale
         linear.bias -= linear.weight @ mean
     return linear
 
 
 # %%
-def optimise(network, loss_of_batch, learning_rate, num_steps):
+def sgd(network, learning_rate):
+    return torch.optim.SGD(network.parameters(), learning_rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
+
+
+def optimise(optimizer, loss_of_batch, num_steps):
     """Train in place; `loss_of_batch()` draws a batch and gives its loss. Returns all losses, float `(num_steps,)`."""
-    optimizer = torch.optim.SGD(network.parameters(), learning_rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
     num_warmup_steps = max(1, num_steps // 5)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(
         (step + 1) / num_warmup_steps,
@@ -412,7 +419,9 @@ def fit_network(network, start, sources, view, learning_rate, num_steps):
         return functional.cross_entropy(outputs(network, batch, view), targets)
 
     network.train(start != "ImageNet")  # whose batch norm keeps its statistics
-    return optimise(network, loss_of_batch, learning_rate, num_steps)
+    optimizer = torch.optim.AdamW(network.parameters(), learning_rate) if start == "ImageNet" else sgd(
+        network, learning_rate)
+    return optimise(optimizer, loss_of_batch, num_steps)
 
 
 # %% [markdown]
@@ -470,13 +479,17 @@ def pretrain(num_steps):
         batch = images[torch.randperm(len(images), device=DEVICE)[:cfg.batch_size]]
         return losses.nt_xent(outputs(model, batch, STRONG), outputs(model, batch, STRONG), cfg.temperature)
 
-    return encoder, optimise(model, loss_of_batch, cfg.simclr_learning_rate, num_steps), time.perf_counter() - started
+    found = optimise(sgd(model, cfg.simclr_learning_rate), loss_of_batch, num_steps)
+    return encoder, found, time.perf_counter() - started
 
 
-CODE = provenance.source_hash(Backbone, new_network, random_view, fit_linear, optimise, outputs, fit_network, resized,
-                              draw, pretrain)
-SETTINGS = config.as_dict(cfg) | {"code": CODE, "seed": SEED, "steps": [STEPS, FINETUNE_STEPS, SIMCLR_STEPS],
-                                  "photos": [each.fingerprint() for each in PARTS.values()]}
+CODE = provenance.source_hash(Backbone, new_network, random_view, fit_linear, sgd, optimise, outputs, fit_network,
+                              resized, draw, pretrain)
+DECIDING = ("small_size", "backbone_size", "imagenet_weights", "backbone", "blocks", "width", "batch_size",
+            "finetune_batch_size", "simclr_learning_rate", "temperature", "threshold")  # more draws need nothing anew
+SETTINGS = {name: config.as_dict(cfg)[name] for name in DECIDING} | {
+    "code": CODE, "seed": SEED, "steps": [STEPS, FINETUNE_STEPS, SIMCLR_STEPS],
+    "photos": [each.fingerprint() for each in PARTS.values()]}
 simclr_file = run.folder / f"simclr-{config.fingerprint(SETTINGS)}.pt"
 if not simclr_file.is_file():
     encoder, simclr_losses, seconds = pretrain(SIMCLR_STEPS)
@@ -541,18 +554,18 @@ def build(method, labelled, others, options, guesses=None):
     return network
 
 
-def answers(method, network):
-    """Return the logits for all photos, float32 `(N, K)`."""
+def answers(method, network, places):
+    """Return the logits for the photos at `places`, float32 `(len(places), K)`."""
     start, trained = METHODS[method]
     with torch.no_grad(), torch.autocast(**HALF):
         if trained == "linear":
-            return network[-1](FEATURES[start]).float().cpu().numpy()
-        return training.predict(network, IMAGES[start])
+            return network[-1](FEATURES[start][places]).float().cpu().numpy()
+        return training.predict(network, IMAGES[start][places], batch_size=200)
 
 
 # %%
 def arm(method, budget, number, options):
-    """Return the logits of a draw for all photos, and the seconds it took; from a file, if it was done before."""
+    """Return the logits of a draw, for all photos that are asked, and the seconds; from a file, if it is there."""
     settings = SETTINGS | {"method": method, "budget": budget, "draw": number, "options": options,
                            "arm": provenance.source_hash(build, answers)}
     file = run.folder / "arms" / f"{method.replace(', ', '-').replace(' ', '-')}-{config.fingerprint(settings)}.pt"
@@ -565,7 +578,11 @@ def arm(method, budget, number, options):
         started = time.perf_counter()
         network = build(method, labelled, others, options, guesses)
         seconds = time.perf_counter() - started
-        keep(file, {"logits": torch.from_numpy(answers(method, network)), "seconds": seconds,
+        asked = np.arange(len(LABELS)) if method == "from scratch" else np.concatenate(
+            [PART["validation"], PART["test"]])  # the first method also guesses what the student learns
+        logits = np.zeros((len(LABELS), NUM_CLASSES), np.float32)
+        logits[asked] = answers(method, network, asked)
+        keep(file, {"logits": torch.from_numpy(logits), "seconds": seconds,
                     "weights": network.state_dict() if budget == ALL else {}})
     kept = torch.load(file, map_location="cpu", weights_only=True)
     return kept | {"logits": kept["logits"].numpy()}
@@ -596,7 +613,7 @@ for method, (start, trained) in METHODS.items():
     OPTIONS[method] = choices[int(np.argmax(accuracies))]
     tried += [{"method": method, **choice, "accuracy (%)": accuracy, "chosen": "*" * (choice is OPTIONS[method])}
               for choice, accuracy in zip(choices, accuracies)]
-display(pd.DataFrame(tried).round(3).fillna(""))
+display(pd.DataFrame(tried).round({"accuracy (%)": 1}).fillna(""))
 
 # %% [markdown]
 # ## All arms
@@ -762,8 +779,8 @@ start = METHODS[NAMED][0]
 network = new_network(start).to("cpu", memory_format=torch.contiguous_format)  # as `torch.export` wants it
 network.load_state_dict(final["weights"])
 classifier = PhotoClassifier(network, IMAGES[start].shape[-1], temperature).eval()
-photos = LARGE[PART["test"][:50]].cpu()
-about = {"class_names": pool.class_names, "photo_size": LARGE.shape[-1], "method": NAMED, "labels": ALL,
+photos = ALL_PHOTOS[PART["test"][:50]].cpu()
+about = {"class_names": pool.class_names, "photo_size": cfg.image_size, "method": NAMED, "labels": ALL,
          "test_accuracy": final_accuracy, "source": pool.source}
 program = torch.export.export(classifier, (photos,), dynamic_shapes={"photos": {0: torch.export.Dim("photos")}})
 file, kept = run.folder / "classifier.pt2", {"about.json": ""}
@@ -777,17 +794,17 @@ print(f"{file}, {file.stat().st_size / 2**20:.1f} MiB: {len(kept['class_names'])
       f"{kept['photo_size']} pixels; the same answers as before saving")
 
 # %% [markdown]
-# **New photos.** Put paths into `PHOTOS` and run this cell; until then it takes three test images, written to files. A
-# photo is turned upright, scaled until its shorter side fits, and cropped in the middle, as all photos above were. The
-# classifier knows its own classes only: shown anything else, it will name one of them all the same.
+# **New photos.** Put paths into `NEW_PHOTOS` and run this cell; until then it takes three test images, written to
+# files. A photo is turned upright, scaled until its shorter side fits, and cropped in the middle, as all photos above
+# were. The classifier knows its own classes only: shown anything else, it will name one of them all the same.
 
 # %%
-PHOTOS = []
-if not PHOTOS:
+NEW_PHOTOS = []
+if not NEW_PHOTOS:
     for i, image in enumerate(test_set.images[:3]):
-        PHOTOS.append(run.folder / f"new-photo-{i}.png")
-        Image.fromarray(image).save(PHOTOS[-1])
-new = np.stack([pictures.decode(photo, (kept["photo_size"], kept["photo_size"], 3)) for photo in PHOTOS])
+        NEW_PHOTOS.append(run.folder / f"new-photo-{i}.png")
+        Image.fromarray(image).save(NEW_PHOTOS[-1])
+new = np.stack([pictures.decode(photo, (kept["photo_size"], kept["photo_size"], 3)) for photo in NEW_PHOTOS])
 with torch.no_grad():
     probabilities = loaded(torch.from_numpy(new.transpose(0, 3, 1, 2).copy())).numpy()
 named_classes = [kept["class_names"][i] for i in probabilities.argmax(1)]
@@ -813,7 +830,7 @@ metrics = {
     "largest_test_shortfall": max(check["shortfall"] for check in checks.values()),
     "smallest_separation": min(check["separation"] for check in checks.values()),
     "best_in_percent": float(tables[last].iloc[0]["best in (%)"]), "share_of_full_length": FACTOR,
-    "photos_left_out": len(train_all) - len(validation_set) - len(pool),
+    "photos_left_out": sum(map(len, leaked.values())),
     **{f"minutes: {method}": value for method, value in MINUTES.items()},
     **{f"{part}, {budget} labels: {method}": summary(sides[budget], method) for part, sides in (
         ("validation", tables), ("test", tests)) for budget in BUDGETS for method in METHODS},
@@ -925,4 +942,5 @@ def solution_3(table):
 # 2. B. Efron, R. Tibshirani. An introduction to the bootstrap. Chapman & Hall, 1993.
 # 3. T. Hastie, R. Tibshirani, J. Friedman. The elements of statistical learning, section 7.10: the one-standard-error
 #    rule. 2nd edition, Springer, 2009.
-# 4. S. Kornblith, J. Shlens, Q. V. Le. Do better ImageNet models transfer better? 2018. https://arxiv.org/abs/1805.08974
+# 4. S. Kornblith, J. Shlens, Q. V. Le. Do better ImageNet models transfer better? 2018.
+#    https://arxiv.org/abs/1805.08974
