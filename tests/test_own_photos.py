@@ -45,8 +45,23 @@ def test_unlabelled_photos_lie_beside_every_layout_and_are_no_class(tmp_path, la
     assert unlabelled.split == "unlabelled" and unlabelled.class_names == () and not recwarn.list
     (photos / name / "torn.jpg").write_bytes(b"\xff\xd8")
     for _ in range(2):  # read, then from its decoded copy
-        with pytest.warns(UserWarning, match=f"1 files of .*photos, unlabelled, were left out:\n.*{name}/torn.jpg"):
+        with pytest.warns(UserWarning, match=f"1 files of .*photos were left out:\n.*{name}/torn.jpg"):
             assert len(data.load_unlabelled(photos, (16, 16, 3))) == 3
+
+
+def test_a_photo_on_both_sides_of_the_split_is_told_with_its_place(tmp_path, capsys):
+    photos = tmp_path / "photos"
+    put(photos, *LABELLED["splits"])
+    for split in ("train", "test"):
+        data.load("cifar10", split, own_folder=str(photos))
+    assert "test images show" not in capsys.readouterr().out
+    with Image.open(photos / "train" / "dog" / "1.png") as picture:
+        picture.resize((90, 90)).save(photos / "test" / "cat" / "9.jpg", quality=60)
+    data.load("cifar10", "train", own_folder=str(photos))
+    assert "test images show" not in capsys.readouterr().out
+    data.load("cifar10", "test", own_folder=str(photos))
+    said = capsys.readouterr().out
+    assert "1 of 3 test images show" in said and "number 1 of test and 1 of train" in said
 
 
 def test_a_linked_class_folder_is_read_again_when_a_photo_in_it_changes(tmp_path):

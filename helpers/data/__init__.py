@@ -1,7 +1,6 @@
 """Data sets as `ImageSet`: `load` finds them on this machine, fetches them, or makes a stand-in."""
 
 import dataclasses
-import functools
 import importlib
 import importlib.util
 import sys
@@ -10,12 +9,12 @@ import warnings
 from helpers import runtime
 from helpers.data import cache, catalogue, child, download, folder, kaggle, synthetic, tfds_reader, torchvision_reader
 from helpers.data.download import DataUnavailable
+from helpers.data.duplicates import find
 from helpers.data.imageset import ImageSet
 
 __all__ = ["DataUnavailable", "ImageSet", "load", "load_unlabelled"]
 
 SPLITS = ("train", "test")
-FEW = 500  # training images of the reader's own, below which batches and epochs of the lessons hardly fit
 
 
 def load(name, split, image_size=None, stand_in=False, own_folder=""):
@@ -36,7 +35,8 @@ def load(name, split, image_size=None, stand_in=False, own_folder=""):
         own_folder: path of a folder of the reader's own images, which takes the data set's place.
 
     Returns:
-        ImageSet; its `left_out` names the files that could not be used, and a warning shows the first ten.
+        ImageSet; its `left_out` names the files that could not be used, and a warning shows the first ten. With
+        `"test"` of the reader's own images it is said how many of them show what a training image shows.
 
     Raises:
         ValueError: unknown data set or split, a size that is none, or damaged files.
@@ -53,10 +53,15 @@ def load(name, split, image_size=None, stand_in=False, own_folder=""):
     image_shape = (image_size or height, image_size or width, channels)
     if stand_in and not own_folder:
         return synthetic.stand_in(name, split, image_shape, entry.class_names)
-    image_set = _name_left_out(_kept_or_read(name, split, image_shape, own_folder), own_folder or entry.title)
-    if own_folder and split == "train" and len(image_set) < FEW:
+    image_set = _kept_or_read(name, split, image_shape, own_folder)
+    if own_folder and split == "train" and len(image_set) < 500:  # batches and epochs hardly fit
         runtime.say(f"{own_folder} gives only {len(image_set)} training images; the settings are made for thousands: "
                     "set OVERRIDES = {'batch_size': 8, 'run_experiments': False} and more epochs.")
+    given = (name, "train", image_shape, own_folder)
+    if own_folder and split == "test" and len(pairs := find(image_set, _kept_or_read(*given))):
+        runtime.say(f"{len({*pairs[:, 0]})} of {len(image_set)} test images show what a training image shows, the "
+                    f"nearest number {pairs[0, 0]} of test and {pairs[0, 1]} of train: the accuracy is too good. "
+                    "If these are photos, keep one of each pair (helpers.data.duplicates.find lists them).")
     return image_set
 
 
@@ -74,17 +79,7 @@ def load_unlabelled(own_folder, image_shape):
     Raises:
         FileNotFoundError, ValueError: `own_folder` is not there, or is none.
     """
-    if not own_folder:
-        raise ValueError("own_folder is empty; give the path of a folder of images.")
-    return _name_left_out(_kept_or_read("", "unlabelled", tuple(image_shape), own_folder), f"{own_folder}, unlabelled,")
-
-
-def _name_left_out(image_set, title):
-    """Return the set; warn of the files that it had to leave out."""
-    if image_set.left_out:
-        shown = "\n".join(f"  {fault}" for fault in image_set.left_out[:10])
-        warnings.warn(f"{len(image_set.left_out)} files of {title} were left out:\n{shown}", stacklevel=3)
-    return image_set
+    return _kept_or_read("", "unlabelled", tuple(image_shape), own_folder)
 
 
 def _kept_or_read(name, split, image_shape, own_folder):
@@ -92,24 +87,27 @@ def _kept_or_read(name, split, image_shape, own_folder):
     decoded = runtime.data_dir() / "decoded"
     if own_folder:
         copy = f"own-{folder.signature(own_folder, image_shape)}-{{}}"
-        read = functools.partial(folder.read if split in SPLITS else folder.read_unlabelled, own_folder, image_shape)
     else:
         entry = catalogue.find(name)
         copy = f"{name}-{{}}" + ("" if image_shape == entry.image_shape else f"-{image_shape[0]}")
-        read = functools.partial(_read, name, split, image_shape)
     image_set = cache.load(decoded / copy.format(split))
-    if image_set is not None and image_set.image_shape == image_shape:
-        return image_set
-    image_sets = read()
-    if own_folder or entry.is_whole(image_sets):
-        for part, image_set in image_sets.items():
-            cache.save(decoded / copy.format(part), image_set)
-        cache.drop_older(decoded, "own-*", keep=6)  # three states of folders, or two with their unlabelled images
-    return image_sets[split]
+    if image_set is None or image_set.image_shape != image_shape:
+        image_sets = _read(name, split, image_shape, own_folder)
+        if own_folder or entry.is_whole(image_sets):
+            for part, image_set in image_sets.items():
+                cache.save(decoded / copy.format(part), image_set)
+            cache.drop_older(decoded, "own-*", keep=6)  # three states of folders, or two with their unlabelled images
+        image_set = image_sets[split]
+    if image_set.left_out:
+        warnings.warn(f"{len(image_set.left_out)} files of {own_folder or entry.title} were left out:"
+                      f"{folder.shown(image_set.left_out)}", stacklevel=3)
+    return image_set
 
 
-def _read(name, split, image_shape):
-    """Read a published set; return split -> ImageSet."""
+def _read(name, split, image_shape, own_folder):
+    """Read the reader's own pictures, or a published set; return split -> ImageSet."""
+    if own_folder:
+        return (folder.read if split in SPLITS else folder.read_unlabelled)(own_folder, image_shape)
     entry, root = catalogue.find(name), runtime.data_dir()
     if not entry.tfds_host:
         return _read_folders(name, root, image_shape)

@@ -57,6 +57,5 @@ def write(folder, image_set):
 
 def drop_older(folder, pattern, keep):
     """Remove all but the `keep` newest of the copies in `folder` whose names fit `pattern`."""
-    copies = sorted(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
-    for copy in copies[keep:]:
+    for copy in sorted(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime)[:-keep]:
         shutil.rmtree(copy, ignore_errors=True)

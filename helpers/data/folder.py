@@ -14,18 +14,17 @@ from helpers.data import pictures
 from helpers.data.imageset import ImageSet, spread_order
 
 SOURCE = "the reader's own folder of images"
-NOT_OURS = {"__macosx", "desktop.ini", "thumbs.db"}  # what systems put beside pictures, in lower case
 UNLABELLED = {"unlabelled", "unlabeled"}  # sub-folders of pictures that nobody has sorted, in lower case
+PASSED_OVER = {"__macosx", "desktop.ini", "thumbs.db", *UNLABELLED}  # the first three systems put beside pictures
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "image", "image_id", "id")
 LABEL_COLUMNS = ("label", "class", "category", "breed", "species")
 ARRANGE = """Arrange the pictures in one of these ways (if they lie deeper, name the folder that holds these):
   {0}/cat/1.jpg, {0}/dog/2.jpg     one sub-folder of images for each class, at least two
   {0}/train/cat/1.jpg, {0}/test/cat/2.jpg     the same, with given splits
-  {0}/labels.csv     with the columns file and label, and split (train or test) if you like
-Pictures without a label may lie beside these in {0}/unlabelled."""
+  {0}/labels.csv     with the columns file and label, and split (train or test) if you like"""
 
 
-def read(folder, image_shape, seed=0, test_fraction=0.2):
+def read(folder, image_shape, seed=0):
     """Return the train and test split of the reader's own pictures; each file is decoded once.
 
     Three layouts are known, the first that fits is taken. Hidden files, `Thumbs.db`, `desktop.ini`, `__MACOSX` and what
@@ -42,9 +41,8 @@ def read(folder, image_shape, seed=0, test_fraction=0.2):
     Args:
         folder: path of a folder or CSV file.
         image_shape: `(H, W, C)` of the lesson, C is 1 or 3; see `pictures.decode` for how pictures are fitted to it.
-        seed: decides which images are the test split, where none is given.
-        test_fraction: float in (0, 1), the share of the test split, drawn from each class, where none is given. The
-            image of a class that has one only stays in train.
+        seed: decides which images are the test split, a fifth of each class, where none is given. The image of a class
+            that has one only stays in train.
 
     Returns:
         dict of `"train"` and `"test"` to ImageSet, `official` False, with the same `left_out`. Classes without a
@@ -65,18 +63,18 @@ def read(folder, image_shape, seed=0, test_fraction=0.2):
     left_out += unread + [f"class {name!r}: no readable picture to train on" for name in dropped]
     labels = pd.Index(class_names).get_indexer(read_rows["label"])  # -1 for a class that is dropped
     whole = ImageSet(images, labels, class_names, folder.name, source=SOURCE, left_out=left_out)
-    is_test = np.array(read_rows["split"] == "test") if rows["split"].any() else _draw(whole, test_fraction, seed)
+    is_test = np.array(read_rows["split"] == "test") if rows["split"].any() else _draw(whole, seed)
     chosen = {"train": ~is_test, "test": is_test & (labels >= 0)}
     if not chosen["test"].any():
         raise ValueError(f"{folder}: no readable picture is left for the test split. Put some there, or several into "
-                         f"each class.{_shown(left_out)}")
+                         f"each class.{shown(left_out)}")
     return {split: dataclasses.replace(whole.subset(mask), split=split) for split, mask in chosen.items()}
 
 
 def read_unlabelled(folder, image_shape):
     """Return the pictures of a sub-folder `unlabelled` (or `unlabeled`, in any case), at any depth in it.
 
-    It may lie beside the class folders of one of `read`'s layouts, in `train/` too, or beside the CSV file.
+    It may lie beside the class folders of one of `read`'s layouts, beside `train/` and `test/`, or beside the CSV file.
 
     Args:
         folder: path of a folder or CSV file, as in `read`.
@@ -90,9 +88,8 @@ def read_unlabelled(folder, image_shape):
         ValueError: it is neither.
     """
     folder, _ = _locate(folder)
-    paths = _unlabelled(folder)
-    files = ((_relative(path, folder), path) for path in paths)
-    images, _, left_out = pictures.decode_all(files, len(paths), image_shape)
+    files = [(_relative(path, folder), path) for path in _unlabelled(folder)]
+    images, _, left_out = pictures.decode_all(files, len(files), image_shape)
     labels = np.full(len(images), -1)
     return {"unlabelled": ImageSet(images, labels, (), folder.name, "unlabelled", SOURCE, left_out=left_out)}
 
@@ -109,20 +106,17 @@ def signature(folder, image_shape):
         ValueError: it is neither.
     """
     folder, csv = _locate(folder)
-    digest = hashlib.sha256(repr((SOURCE, tuple(image_shape), csv and csv.name)).encode())
-    for module in (__file__, pictures.__file__):
-        digest.update(Path(module).read_bytes())
+    about = [tuple(image_shape), csv and csv.name, *(Path(code).read_bytes() for code in (__file__, pictures.__file__))]
     links = (place for place in [*folder.glob("*"), *folder.glob("*/*")] if place.is_symlink())
-    for path in sorted({*_files(folder)}.union(*map(_files, links))):
+    for path in sorted({*_files(folder), *_unlabelled(folder)}.union(*map(_files, links))):
         status = path.stat() if path.exists() else path.lstat()  # a link may lead nowhere
-        digest.update(os.fsencode(path.relative_to(folder)))
-        digest.update(f"\0{status.st_size} {status.st_mtime_ns}\0".encode())
-    return digest.hexdigest()[:16]
+        about.append((os.fsencode(path.relative_to(folder)), status.st_size, status.st_mtime_ns))
+    return hashlib.sha256(repr(about).encode()).hexdigest()[:16]
 
 
 def _locate(folder):
     """Return the folder, and the CSV file if one decides."""
-    path = Path(folder).expanduser().resolve()
+    path = Path(folder or os.devnull).expanduser().resolve()  # not the working directory, which "" stands for
     if path.is_dir():
         return path, path / "labels.csv" if (path / "labels.csv").is_file() else None
     if path.is_file() and path.suffix.lower() == ".csv":
@@ -143,23 +137,19 @@ def _list_class_folders(folder):
             paths = _files(place) if place.is_dir() else []
             rows += [(path, _name(place.name), split) for path in paths]
             if not paths:
-                fault = "an empty folder" if place.is_dir() else "in no class folder"
-                left_out.append(f"{_relative(place, folder)}: {fault}")
-    if "" not in roots:
-        left_out += [f"{_name(path.name)}: not used" for path in _entries(folder) if path not in roots.values()]
+                left_out.append(f"{_relative(place, folder)}: {'an empty' if place.is_dir() else 'in no class'} folder")
+    left_out += [f"{_name(path.name)}: not used" for path in _entries(folder) if not {path, folder} & {*roots.values()}]
     return pd.DataFrame(rows, columns=["path", "label", "split"]), left_out
 
 
 def _list_csv(folder, csv):
     """Return a table of path, label and split ("" where none is given), and the rows that cannot be used."""
-    exact = {_relative(path, folder): path for path in sorted({*_files(folder)} - {*_unlabelled(folder)})}
-    by_name = defaultdict(list)
+    exact, by_name = {_relative(path, folder): path for path in _files(folder)}, defaultdict(list)
     for name, path in exact.items():
         pure = PurePosixPath(name)
         for short in {pure.name, pure.stem, str(pure.with_suffix(""))}:
             by_name[short].append(path)
-    rows, left_out = [], []
-    table = _read_table(csv)
+    rows, left_out, table = [], [], _read_table(csv)
     splits = ("train", "test") if (table["split"] != "").any() else ("",)
     for file, label, split in table.itertuples(index=False):
         name = file.replace("\\", "/").removeprefix("./")
@@ -185,8 +175,7 @@ def _read_table(csv):
     except ValueError as error:  # of what pandas raises, and UnicodeDecodeError
         raise ValueError(f"{csv} cannot be read as UTF-8 text with commas: {error}") from error
     table.columns = table.columns.str.strip().str.lower()
-    file = next((name for name in FILE_COLUMNS if name in table), None)
-    label = next((name for name in LABEL_COLUMNS if name in table), None)
+    file, label = (next((name for name in names if name in table), None) for names in (FILE_COLUMNS, LABEL_COLUMNS))
     if not file or not label:
         raise ValueError(f"{csv} must begin with a line that names the columns, with commas: file,label. It begins "
                          f"with {', '.join(map(repr, table))}.")
@@ -199,20 +188,15 @@ def _check_classes(rows, folder, left_out):
     class_names = sorted(set(rows["label"][rows["split"] != "test"]))
     if len(class_names) < 2:
         raise ValueError(f"{folder}: at least two classes with readable pictures are needed; found "
-                         f"{', '.join(map(repr, class_names)) or 'none'}.{_shown(left_out)}\n"
-                         f"{ARRANGE.format(folder.name)}")
+                         f"{str(class_names)[1:-1] or 'none'}.{shown(left_out)}\n{ARRANGE.format(folder.name)}")
     return class_names
 
 
-def _draw(image_set, test_fraction, seed):
-    """Return a bool mask of a stratified `test_fraction`, never the image of a class that has one only."""
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction must lie between 0 and 1, got {test_fraction}.")
+def _draw(image_set, seed):
+    """Return a bool mask of a stratified fifth, never the image of a class that has one only."""
     several = np.flatnonzero(image_set.counts()[image_set.labels] > 1)
-    count = max(1, round(test_fraction * len(several)))
-    mask = np.zeros(len(image_set), bool)
-    mask[several[spread_order(image_set.labels[several], seed)[:count]]] = True
-    return mask
+    drawn = several[spread_order(image_set.labels[several], seed)[:max(1, round(len(several) / 5))]]
+    return np.isin(np.arange(len(image_set)), drawn)
 
 
 def _files(folder):
@@ -225,16 +209,17 @@ def _files(folder):
 
 
 def _unlabelled(folder):
-    places = [*folder.glob("*"), *folder.glob("[Tt]rain/*")]
-    return [path for place in places if place.name.lower() in UNLABELLED and place.is_dir() for path in _files(place)]
+    """Return the files in `unlabelled`, at any depth."""
+    places = (place for place in folder.iterdir() if place.name.lower() in UNLABELLED and place.is_dir())
+    return [path for place in places for path in _files(place)]
 
 
 def _entries(folder):
-    return sorted(path for path in folder.iterdir() if _is_ours(path.name) and path.name.lower() not in UNLABELLED)
+    return sorted(path for path in folder.iterdir() if _is_ours(path.name))
 
 
 def _is_ours(name):
-    return not name.startswith(".") and name.lower() not in NOT_OURS
+    return not name.startswith(".") and name.lower() not in PASSED_OVER
 
 
 def _name(text):
@@ -246,5 +231,6 @@ def _relative(path, folder):
     return _name(path.relative_to(folder).as_posix())
 
 
-def _shown(left_out):
+def shown(left_out):
+    """Return the first ten of what was left out, each on a line of its own."""
     return "".join(f"\n  {text}" for text in left_out[:10]) + ("\n  ..." if len(left_out) > 10 else "")
