@@ -93,7 +93,7 @@ def summary(record):
     """Return the lines that tell a reader what a record says; arms of experiments ("question: arm") are left out."""
     lines = [f"{name:<32} {format_metric(value)}" for name, value in record["metrics"].items() if ":" not in name]
     lines += [f"Target: {target['metric']} {bound(target)} ({target['value']:.4g})" for target in record["targets"]]
-    lines += [] if record["targets"] else ["No target applies to this run."]
+    lines += [] if record["targets"] else ["No target applies here: the card's are for its own data and settings."]
     return [*lines, f"{record['minutes']:.1f} minutes, {record['peak_memory_mib']} MiB, {record['device']}"]
 
 
