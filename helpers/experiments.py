@@ -29,6 +29,5 @@ def run(questions, defaults, train, seeds, metric="validation_accuracy"):
                 seconds = sum(epoch["seconds"] for history in histories for epoch in history)
                 finished[options] = spread | {"minutes": seconds / 60}
             found[question][arm] = result = finished[options]
-            runtime.say(f"{question:<28} {arm:<36} {results.format_metric(result):<22} "
-                        f"{result['minutes']:5.1f} minutes")
+            runtime.say(f"{question:<28} {arm:<36} {results.format_metric(result):<22} {result['minutes']:5.1f} min")
     return found

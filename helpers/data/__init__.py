@@ -56,7 +56,7 @@ def load(name, split, image_size=None, stand_in=False, own_folder=""):
     image_set = _kept_or_read(name, split, image_shape, own_folder)
     if own_folder and split == "train" and len(image_set) < 500:  # batches and epochs hardly fit
         runtime.say(f"{own_folder} gives only {len(image_set)} training images; the settings are made for thousands: "
-                    "set OVERRIDES = {'batch_size': 8, 'run_experiments': False} and more epochs.")
+                    "set smaller batches, more epochs and no experiments in OVERRIDES (the cell Profiles names them).")
     given = (name, "train", image_shape, own_folder)
     if own_folder and split == "test" and len(pairs := find(image_set, _kept_or_read(*given))):
         runtime.say(f"{len({*pairs[:, 0]})} of {len(image_set)} test images show what a training image shows, the "

@@ -46,8 +46,7 @@ def read(reader, name, root, image_shape):
             raise pickle.loads(error.read_bytes())
         if done.returncode:
             last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise RuntimeError(f"{title} could not be read: the other process ended with {done.returncode}; "
-                               f"{last_line}")
+            raise RuntimeError(f"{title} could not be read: its process ended with {done.returncode}; {last_line}")
         return {copy.name: cache.load(copy) for copy in Path(folder).iterdir()}
 
 

@@ -105,16 +105,18 @@ def barlow_twins(view_a, view_b, redundancy_weight=5e-3):
     count, dimensions = view_a.shape
     if count < 2:
         raise ValueError("Barlow Twins standardises over the batch, which takes at least 2 rows; got 1.")
+    dtype = torch.promote_types(view_a.dtype, torch.float32)
+    exact = torch.float32 if view_a.device.type == "mps" else torch.float64  # which Apple's GPUs do not have
     with torch.autocast(view_a.device.type, enabled=False):
-        a, b = (functional.batch_norm(_at_least_float32(view), None, None, training=True) for view in (view_a, view_b))
+        # The gradient is what standardising leaves of much larger numbers: what costs little is done in float64.
+        a, b = (functional.batch_norm(view.to(exact), None, None, training=True) for view in (view_a, view_b))
+        diagonal = (a * b).mean(0)
         if 4 * count <= dimensions:
-            diagonal = (a * b).sum(0) / count
-            squares = _CrossCorrelationSquares.apply(a, b) - diagonal.square().sum()
+            squares = _CrossCorrelationSquares.apply(a, b, dtype) - diagonal.square().sum()
         else:  # the more rows, the less is left off the diagonal near the optimum: subtracting would cancel digits
-            correlation = a.T @ b / count
-            diagonal = correlation.diagonal()
-            squares = (correlation - torch.diag(diagonal)).square().sum()
-        return (1 - diagonal).square().sum() + redundancy_weight * squares
+            correlation = a.to(dtype).T @ b.to(dtype) / count
+            squares = (correlation - torch.diag(correlation.diagonal())).square().sum()
+        return ((1 - diagonal).square().sum() + redundancy_weight * squares).to(dtype)
 
 
 def distillation(student_logits, teacher_logits, temperature=4.0):
@@ -245,19 +247,21 @@ def _tiles(rows, temperature, left_out):
 
 
 class _CrossCorrelationSquares(torch.autograd.Function):
-    """Sum of all squared entries of a^T b / N, as <a a^T, b b^T> / N^2."""
+    """Sum of all squared entries of a^T b / N, as <a a^T, b b^T> / N^2; the large products in `dtype`."""
 
     @staticmethod
-    def forward(ctx, a, b):
-        gram_a, gram_b = a @ a.T, b @ b.T
-        ctx.save_for_backward(a, b, gram_a, gram_b)
-        return (gram_a * gram_b).sum() / len(a) ** 2
+    def forward(ctx, a, b, dtype):
+        gram_a, gram_b = ((rows.to(dtype) @ rows.to(dtype).T).fill_diagonal_(0) for rows in (a, b))
+        lengths_a, lengths_b = (rows.square().sum(1, keepdim=True) for rows in (a, b))
+        ctx.save_for_backward(a, b, gram_a, gram_b, lengths_a, lengths_b)
+        return ((gram_a * gram_b).sum() + (lengths_a * lengths_b).sum()) / len(a) ** 2
 
     @staticmethod
     def backward(ctx, gradient):
-        a, b, gram_a, gram_b = ctx.saved_tensors
+        a, b, gram_a, gram_b, lengths_a, lengths_b = ctx.saved_tensors
         scale = 2 * gradient / len(a) ** 2
-        return scale * (gram_b @ a), scale * (gram_a @ b)
+        return (scale * (gram_b @ a.to(gram_b.dtype) + lengths_b * a),
+                scale * (gram_a @ b.to(gram_a.dtype) + lengths_a * b), None)
 
 
 class _Gather(torch.autograd.Function):
