@@ -638,6 +638,22 @@ results.save_figure(run, "confusion", plots.confusion(matrix, test_set.class_nam
 results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax(test_logits["ResNet-8", SEED]), 18, 6))
 
 # %% [markdown]
+# ## The network as a file
+#
+# One file holds the layers with their options, the weights and the state of the optimizer, but no code: Keras' own
+# layers are found by name, `Augmentation` is ours and has to be passed (it does nothing in evaluation). Elsewhere take
+# the cell that defines it and `helpers` along, and open the file as here, whatever the backend; images go in as numbers
+# in [0, 1], logits come out. `compile=False` leaves optimizer and metrics aside, which only training needs.
+
+# %%
+first, path = models["ResNet-8", SEED], run.folder / "resnet8.keras"
+first.save(path)
+loaded = keras.models.load_model(path, custom_objects={"Augmentation": Augmentation}, compile=False)
+some = test_set.images[:100]
+assert np.allclose(training.predict(loaded, some), training.predict(first, some), atol=1e-5)
+print(f"{path}: {path.stat().st_size / 1000:,.0f} kB, and its copy answers alike")
+
+# %% [markdown]
 # ## What has it learnt?
 #
 # **Activations.** The first of the images further below, on its way: the first eight maps behind the first batch norm
@@ -646,7 +662,6 @@ results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax
 # object: some light up along the border, where the padding begins.
 
 # %%
-first = models["ResNet-8", SEED]
 layer_names = ["norm", *[f"stage{stage}_block1" for stage in (1, 2, 3)]]
 chosen = test_set.stratified(min(6, len(test_set)), seed=0)
 pictures = chosen.images.astype(np.float32) / 255
@@ -715,7 +730,6 @@ metrics = {
 }
 targets = [{"metric": "test_accuracy", "at_least": None if DATA else cfg.target_test_accuracy}]
 record = results.save(run, cfg, metrics, targets, [train_set, validation_set, test_set], training_minutes)
-first.save_weights(run.folder / "resnet8.weights.h5")  # load_weights brings them back into resnet(...)
 
 # %% [markdown]
 # **TensorBoard** has all curves, and under *HParams* a table of all runs with their options. In Colab or Jupyter put

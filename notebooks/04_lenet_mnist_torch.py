@@ -476,7 +476,7 @@ EXPERIMENTS = {
     "optimizer": [{"optimizer": "plain", "learning_rate": 0.03}, {"optimizer": "plain", "learning_rate": 0.3},
                   {"optimizer": "momentum"}, {"optimizer": "adam", "learning_rate": 0.003}],
     "learning rate": [{"learning_rate": rate} for rate in (0.003, 0.01, 0.03, 0.1)],
-    "batch size": [{"batch_size": size} for size in (16, 64, 256)],
+    "batch size": [{"batch_size": size} for size in (16, 64, 256) if size <= len(train_set)],
     "activation and pooling": [{"activation": activation, "pooling": pooling}
                                for activation in ("ReLU", "Tanh") for pooling in ("MaxPool2d", "AvgPool2d")],
     "augmentation": [{"max_shift": pixels} for pixels in (0, 1, 2, 4)],

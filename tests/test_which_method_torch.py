@@ -58,9 +58,9 @@ def test_the_error_knows_of_the_luck_of_the_draws():
 
 
 @pytest.mark.parametrize(("behind", "error", "words"), [
-    ([0.0, 4.0, 9.0], [0.0, 1.0, 1.0], "Use slow. It is the best in 90 % of the resamples; quick is 4.0 ± 1.0 points"),
-    ([0.0, 0.9, 9.0], [0.0, 1.0, 1.0], "cannot be told from quick. Of these quick costs least."),
-    ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], "cannot be told from quick and poor. Of these poor costs least."),
+    ([0.0, 4.0, 9.0], [0.0, 1.0, 1.0], "Use “slow”. It is the best in 90 % of the resamples; “quick” is 4.0 ± 1.0 poi"),
+    ([0.0, 0.9, 9.0], [0.0, 1.0, 1.0], "cannot be told from “quick”. Of these “quick” costs least."),
+    ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], "cannot be told from “quick” and “poor”. Of these “poor” costs least."),
 ])
 def test_the_advice_says_what_cannot_be_told_apart(behind, error, words):
     table = pd.DataFrame({"behind the best": behind, "error of that": error, "minutes": [9.0, 2.0, 0.1],
