@@ -385,7 +385,8 @@ def train(name, options, images, labels, seed):
     """Train one network as `options` says; returns `(model, history)`, the history with one dict an epoch."""
     runtime.seed_everything(seed)
     model = build(options)
-    steps_per_epoch = len(labels) // options["batch_size"]
+    batch_size = min(options["batch_size"], len(labels))
+    steps_per_epoch = len(labels) // batch_size
     num_steps = options["num_epochs"] * steps_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
         options["learning_rate"] / 25, num_steps - num_steps // 5,
@@ -397,7 +398,7 @@ def train(name, options, images, labels, seed):
     history = checkpoint.resume()
     tensorboard = training.TensorBoard(run.folder / "tensorboard" / name, next_epoch=len(history) + 1)
     model.fit(
-        training.batches(images, labels, options["batch_size"], seed, epoch=len(history), drop_last=True),
+        training.batches(images, labels, batch_size, seed, epoch=len(history), drop_last=True),
         steps_per_epoch=steps_per_epoch, initial_epoch=len(history), epochs=options["num_epochs"],
         validation_data=training.batches(validation_set.images, validation_set.labels, batch_size=1000),
         callbacks=[tensorboard, checkpoint], verbose=0)
@@ -474,7 +475,7 @@ EXPERIMENTS = {
     "optimizer": [{"optimizer": "plain", "learning_rate": 0.03}, {"optimizer": "plain", "learning_rate": 0.3},
                   {"optimizer": "momentum"}, {"optimizer": "adam", "learning_rate": 0.003}],
     "learning rate": [{"learning_rate": rate} for rate in (0.003, 0.01, 0.03, 0.1)],
-    "batch size": [{"batch_size": size} for size in (16, 64, 256) if size <= len(train_set)],
+    "batch size": [{"batch_size": size} for size in (16, 64, 256)],
     "activation and pooling": [{"activation": activation, "pooling": pooling} for activation in ("relu", "tanh")
                                for pooling in ("MaxPooling2D", "AveragePooling2D")],
     "augmentation": [{"max_shift": pixels} for pixels in (0, 1, 2, 4)],
@@ -654,14 +655,14 @@ for name, maps in heat_maps.items():
 # Our network is a simplified and modernised relative of the paper's, so the numbers are neighbours, not rivals.
 
 # %%
-num_steps = cfg.num_epochs * (len(train_set) // cfg.batch_size)
+num_steps = cfg.num_epochs * (len(train_set) // min(cfg.batch_size, len(train_set)))
 metrics = {
     "test_accuracy": test_accuracy["LeNet"], "baseline_test_accuracy": test_accuracy["fully connected"],
     "expected_calibration_error": calibration["expected_calibration_error"], "temperature": temperature,
     "parameters": num_parameters["LeNet"], "baseline_parameters": num_parameters["fully connected"],
     "learning_rate": best_rate["LeNet"], "baseline_learning_rate": best_rate["fully connected"],
     "seconds_per_epoch": seconds_per_epoch, "images_per_second": len(train_set) / seconds_per_epoch,
-    "optimizer_steps": num_steps, "images_seen": num_steps * cfg.batch_size,
+    "optimizer_steps": num_steps, "images_seen": num_steps * min(cfg.batch_size, len(train_set)),
     **{f"{question}: {arm}": value for question, arms in experiments.items() for arm, value in arms.items()},
 }
 targets = [{"metric": "test_accuracy", "at_least": None if DATA else cfg.target_test_accuracy}]

@@ -379,7 +379,8 @@ def train(name, options, images, labels, seed):
     model = build(options)
     optimizer = OPTIMIZERS[options["optimizer"]](
         model.parameters(), lr=options["learning_rate"], weight_decay=options["weight_decay"])
-    steps_per_epoch = len(labels) // options["batch_size"]
+    batch_size = min(options["batch_size"], len(labels))
+    steps_per_epoch = len(labels) // batch_size
     scheduler = torch.optim.lr_scheduler.OneCycleLR(  # left to itself it cycles the momentum, even that of plain SGD
         optimizer, options["learning_rate"], options["num_epochs"] * steps_per_epoch, pct_start=0.2,
         cycle_momentum=False)
@@ -390,7 +391,7 @@ def train(name, options, images, labels, seed):
     tensorboard = training.TensorBoard(run.folder / "tensorboard" / name, next_epoch=len(history) + 1)
     for epoch in range(len(history), options["num_epochs"]):
         started, loss_sum, num_correct = time.perf_counter(), 0.0, 0
-        for batch, batch_labels in training.batches(images, labels, options["batch_size"], seed, epoch, drop_last=True):
+        for batch, batch_labels in training.batches(images, labels, batch_size, seed, epoch, drop_last=True):
             logits = model(random_shift(batch, options["max_shift"]))
             loss = functional.cross_entropy(logits, batch_labels)
             optimizer.zero_grad()
@@ -400,7 +401,7 @@ def train(name, options, images, labels, seed):
             loss_sum += loss.detach()  # a sum on the GPU: reading a number back at each step would make it wait
             num_correct += (logits.argmax(1) == batch_labels).sum()
         means = {"train_loss": float(loss_sum) / steps_per_epoch,
-                 "train_accuracy": 100 * float(num_correct) / (steps_per_epoch * options["batch_size"])}
+                 "train_accuracy": 100 * float(num_correct) / (steps_per_epoch * batch_size)}
         history.append({"epoch": epoch + 1, **means, **validate(model), "seconds": time.perf_counter() - started})
         tensorboard.log(epoch + 1, history[-1])
         checkpoint.save(history)
@@ -476,7 +477,7 @@ EXPERIMENTS = {
     "optimizer": [{"optimizer": "plain", "learning_rate": 0.03}, {"optimizer": "plain", "learning_rate": 0.3},
                   {"optimizer": "momentum"}, {"optimizer": "adam", "learning_rate": 0.003}],
     "learning rate": [{"learning_rate": rate} for rate in (0.003, 0.01, 0.03, 0.1)],
-    "batch size": [{"batch_size": size} for size in (16, 64, 256) if size <= len(train_set)],
+    "batch size": [{"batch_size": size} for size in (16, 64, 256)],
     "activation and pooling": [{"activation": activation, "pooling": pooling}
                                for activation in ("ReLU", "Tanh") for pooling in ("MaxPool2d", "AvgPool2d")],
     "augmentation": [{"max_shift": pixels} for pixels in (0, 1, 2, 4)],
@@ -653,14 +654,14 @@ for name, maps in heat_maps.items():
 # Our network is a simplified and modernised relative of the paper's, so the numbers are neighbours, not rivals.
 
 # %%
-num_steps = cfg.num_epochs * (len(train_set) // cfg.batch_size)
+num_steps = cfg.num_epochs * (len(train_set) // min(cfg.batch_size, len(train_set)))
 metrics = {
     "test_accuracy": test_accuracy["LeNet"], "baseline_test_accuracy": test_accuracy["fully connected"],
     "expected_calibration_error": calibration["expected_calibration_error"], "temperature": temperature,
     "parameters": num_parameters["LeNet"], "baseline_parameters": num_parameters["fully connected"],
     "learning_rate": best_rate["LeNet"], "baseline_learning_rate": best_rate["fully connected"],
     "seconds_per_epoch": seconds_per_epoch, "images_per_second": len(train_set) / seconds_per_epoch,
-    "optimizer_steps": num_steps, "images_seen": num_steps * cfg.batch_size,
+    "optimizer_steps": num_steps, "images_seen": num_steps * min(cfg.batch_size, len(train_set)),
     **{f"{question}: {arm}": value for question, arms in experiments.items() for arm, value in arms.items()},
 }
 targets = [{"metric": "test_accuracy", "at_least": None if DATA else cfg.target_test_accuracy}]
