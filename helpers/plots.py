@@ -48,8 +48,7 @@ STYLE = {
 def _panels(num_rows, num_columns, height, width=WIDTH):
     """A figure in the series' style whatever the caller's settings are, which stay as they were."""
     with plt.style.context(["default", STYLE]):
-        figure, axes = plt.subplots(num_rows, num_columns, figsize=(width, height), squeeze=False,
-                                    layout="constrained")
+        figure, axes = plt.subplots(num_rows, num_columns, figsize=(width, height), squeeze=False, layout="constrained")
         try:
             yield figure, axes
         finally:

@@ -60,8 +60,7 @@ def start(notebook, profile, seed, use_drive=False):
     folder = output_dir(use_drive) / "runs" / notebook / profile
     device = device_name()
     say(f"{notebook} · profile {profile} · seed {seed} · helpers API {helpers.API} · commit {commit()}")
-    found = {"Python": platform.python_version(), **versions()}
-    say(" · ".join(f"{name} {version}" for name, version in found.items()))
+    say(" · ".join(f"{name} {version}" for name, version in {"Python": sys.version.split()[0], **versions()}.items()))
     say(f"Device: {device}")
     if device.startswith("CPU"):
         say("No GPU found. In Colab: Runtime > Change runtime type > T4 GPU, then Runtime > Run all. "

@@ -631,7 +631,7 @@ results.save_figure(run, "class_ascent", plots.image_grid(
 # patch.
 
 # %%
-chosen = test_set.stratified(6, seed=0)
+chosen = test_set.stratified(min(6, len(test_set)), seed=0)
 pictures, labels = training.tensors(chosen)[0].to(test_images.device).float() / 255, chosen.labels
 heat_maps = {"Grad-CAM": explain.grad_cam(first, pictures, "activation2", labels),
              "occlusion": explain.occlusion(first, pictures, labels, patch_size=5, stride=2, fill=0.0),

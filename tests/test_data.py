@@ -407,10 +407,10 @@ def save_photos(folder, class_names, count):
 def test_the_readers_own_folder_is_decoded_once_and_again_when_it_changes(tmp_path, monkeypatch):
     monkeypatch.setenv("NB_DATA_DIR", str(tmp_path / "data"))
     photos, reads = tmp_path / "photos", []
-    save_photos(photos, ("daisy", "rose"), 5)
+    save_photos(photos, ("daisy", "rose"), 10)
     read = folder.read
     monkeypatch.setattr(folder, "read", lambda *given: reads.append(given) or read(*given))
-    for split, count in (("train", 8), ("test", 2), ("train", 8)):
+    for split, count in (("train", 16), ("test", 4), ("train", 16)):
         image_set = data.load("cifar10", split, own_folder=str(photos))
         assert image_set.class_names == ("daisy", "rose") and image_set.images.shape == (count, 32, 32, 3)
     assert len(reads) == 1

@@ -21,11 +21,12 @@ def put(folder, *names):
 
 
 LABELLED = {
-    "class folders": ("cat/1.png", "cat/2.png", "cat/3.png", "dog/1.png", "dog/2.png", "dog/3.png"),
-    "splits": ("train/cat/1.png", "train/dog/1.png", "test/cat/2.png", "test/dog/2.png"),
-    "csv": ("pics/1.png", "pics/2.png", "pics/3.png", "pics/4.png"),
+    "class folders": [f"{name}/{number}.png" for name in ("cat", "dog") for number in range(7)],
+    "splits": [f"{split}/{name}/{number}.png" for name in ("cat", "dog")
+               for split, numbers in (("train", range(5)), ("test", (5,))) for number in numbers],
+    "csv": [f"pics/{number}.png" for number in range(14)],
 }
-ROWS = "file,label\n1.png,cat\n2.png,cat\n3.png,dog\n4.png,dog\n"
+ROWS = "file,label\n" + "".join(f"{number}.png,{'cat' if number < 7 else 'dog'}\n" for number in range(14))
 
 
 @pytest.mark.parametrize("layout", LABELLED)
@@ -61,14 +62,21 @@ def test_a_photo_on_both_sides_of_the_split_is_told_with_its_place(tmp_path, cap
     assert "test images show" not in capsys.readouterr().out
     data.load("cifar10", "test", own_folder=str(photos))
     said = capsys.readouterr().out
-    assert "1 of 3 test images show" in said and "number 1 of test and 1 of train" in said
+    assert "1 of 3 test images show" in said and "number 1 of test and 6 of train" in said
 
 
 def test_a_linked_class_folder_is_read_again_when_a_photo_in_it_changes(tmp_path):
     photos = tmp_path / "photos"
-    put(photos, "cat/1.png", "cat/2.png")
-    put(tmp_path / "elsewhere", "1.png", "2.png")
+    names = [f"{number}.png" for number in range(8)]
+    put(photos / "cat", *names)
+    put(tmp_path / "elsewhere", *names[:7])
     (photos / "dog").symlink_to(tmp_path / "elsewhere")
-    assert sum(len(data.load("cifar10", split, own_folder=str(photos))) for split in ("train", "test")) == 4
-    put(tmp_path / "elsewhere", "1.png", "2.png", "3.png")
-    assert sum(len(data.load("cifar10", split, own_folder=str(photos))) for split in ("train", "test")) == 5
+    for more, count in ((7, 15), (8, 16)):
+        put(tmp_path / "elsewhere", *names[:more])
+        assert sum(len(data.load("cifar10", split, own_folder=str(photos))) for split in ("train", "test")) == count
+
+
+def test_a_folder_too_small_to_learn_from_is_refused(tmp_path):
+    put(tmp_path / "photos", "cat/1.png", "cat/2.png", "dog/1.png")
+    with pytest.raises(ValueError, match="gives 2 images to train on; at least 10 are needed"):
+        data.load("cifar10", "train", own_folder=str(tmp_path / "photos"))

@@ -54,6 +54,8 @@ def load(name, split, image_size=None, stand_in=False, own_folder=""):
     if stand_in and not own_folder:
         return synthetic.stand_in(name, split, image_shape, entry.class_names)
     image_set = _kept_or_read(name, split, image_shape, own_folder)
+    if own_folder and split == "train" and len(image_set) < 10:  # too few to hold some out for validation
+        raise ValueError(f"{own_folder} gives {len(image_set)} images to train on; at least 10 are needed, add some.")
     if own_folder and split == "train" and len(image_set) < 500:  # batches and epochs hardly fit
         runtime.say(f"{own_folder} gives only {len(image_set)} training images; the settings are made for thousands: "
                     "set smaller batches, more epochs and no experiments in OVERRIDES (the cell Profiles names them).")
