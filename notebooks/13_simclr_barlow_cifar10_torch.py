@@ -769,8 +769,8 @@ whole = nn.Sequential(copy.deepcopy(models["SimCLR"].encoder), probe.to(accelera
 accelerator.save(whole.state_dict(), run.folder / "simclr_lin_best.pt")
 accelerator.wait_for_everyone()
 whole.load_state_dict(torch.load(run.folder / "simclr_lin_best.pt", map_location="cpu", weights_only=True))
-answers = training.predict(whole, test_images).argmax(1)
-assert abs(100 * evaluate.accuracy(test_set.labels, answers) - final["SimCLR", "linear"]["test"]) < 0.3 + 100 / len(answers)
+read_back = 100 * evaluate.accuracy(test_set.labels, training.predict(whole, test_images).argmax(1))
+assert abs(read_back - final["SimCLR", "linear"]["test"]) < 0.3 + 100 / len(test_set)  # one image may be on the edge
 
 test_knn = {}
 for method in models:
