@@ -17,7 +17,8 @@ def save(run, settings, metrics, targets=(), data=(), training_minutes=None):
     Args:
         run: the `runtime.Run`.
         settings: what `config.resolve` gave.
-        metrics: dict, name -> number, or `{"mean", "sd", "n"}` as `evaluate.mean_and_spread` gives it.
+        metrics: dict, name -> number, or `{"mean", "sd", "n"}` as `evaluate.mean_and_spread` gives it; those that are
+            no finite number are named and left out.
         targets: dicts `{"metric": name, "at_least": number}` or `{"metric": name, "at_most": number}`, the headline
             first; one whose number is None does not apply to this profile and is left out.
         data: the `ImageSet`s that were used.
@@ -27,18 +28,18 @@ def save(run, settings, metrics, targets=(), data=(), training_minutes=None):
         The record, a dict; its fields are those of the file.
 
     Raises:
-        ValueError: a metric is not a finite number, or a target names a metric that is not there.
+        ValueError: a target names a metric that is not there, or is no finite number.
     """
-    for name, value in metrics.items():
-        if not math.isfinite(_number(value)):
-            raise ValueError(f"The metric {name!r} is {value!r}; a record holds finite numbers only.")
+    finite = {name: value for name, value in metrics.items() if math.isfinite(_number(value))}
+    if len(finite) < len(metrics):  # such as the accuracy on no image at all
+        runtime.say(f"Not in the record, for lack of a finite number: {', '.join(metrics.keys() - finite)}.")
     record = {
         "notebook": run.notebook,
         "profile": run.profile,
         "settings": config.as_dict(settings),
         "seed": run.seed,
-        "metrics": metrics,
-        "targets": judge(metrics, targets),
+        "metrics": finite,
+        "targets": judge(finite, targets),
         "minutes": round((time.time() - run.started) / 60, 2),
         "training_minutes": None if training_minutes is None else round(training_minutes, 2),
         "peak_memory_mib": runtime.peak_memory_mib(),

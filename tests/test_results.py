@@ -55,10 +55,13 @@ def test_a_saved_record_says_what_ran_and_whether_the_target_was_met(tmp_path, c
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"mean": float("nan"), "sd": 0.0, "n": 3}])
-def test_a_metric_that_is_no_number_is_refused(tmp_path, value):
+def test_a_metric_that_is_no_number_is_told_and_left_out_and_cannot_be_a_target(tmp_path, value, capsys):
     run = runtime.Run("04_lesson", "laptop", 0, tmp_path, "CPU", time.time())
-    with pytest.raises(ValueError, match=r"'loss'.*finite"):
-        results.save(run, config.resolve("laptop", PROFILES), {"loss": value})
+    settings, metrics = config.resolve("laptop", PROFILES), {"accuracy": 98.5, "loss": value}
+    assert results.save(run, settings, metrics)["metrics"] == {"accuracy": 98.5}
+    assert "Not in the record, for lack of a finite number: loss." in capsys.readouterr().out
+    with pytest.raises(ValueError, match="'loss'; measured were accuracy"):
+        results.save(run, settings, metrics, [{"metric": "loss", "at_most": 1.0}])
 
 
 def test_a_target_on_something_not_measured_is_refused():
