@@ -38,8 +38,8 @@
 # |---|---|---|---|---|---|
 # | `laptop` | gain less error 0.9177 | 11.4 | 1,800 | 3693 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
 #
-# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
-# On a GPU: pending, no such run has been recorded yet.
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs. On a GPU:
+# pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
 # **You will learn** to
@@ -842,10 +842,10 @@ for arm, name in (("teacher", "reliability_teacher"), (ARMS[FINAL], "reliability
 # %% [markdown]
 # Bars below the dashed line mean overconfidence: the network promises more than it keeps, as one that has learnt a
 # thousand images by heart. Bars above it mean the opposite, which strong noise and soft targets can bring about: they
-# forbid the network to be sure. (Here teacher and student are both overconfident in nearly every bin: their mean calibration
-# errors are 22.4 and 21.7 %; hard labels teach a student to be as sure as its teacher.) An error of calibration that
-# all images share does not disturb the *order* that the balance goes by; it does shift what a fixed threshold lets
-# through.
+# forbid the network to be sure. (Here teacher and student are both overconfident in nearly every bin: their mean
+# calibration errors are 22.4 and 21.7 %; hard labels teach a student to be as sure as its teacher.) An error of
+# calibration that all images share does not disturb the *order* that the balance goes by; it does shift what a fixed
+# threshold lets through.
 #
 # ## Results
 #

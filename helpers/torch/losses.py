@@ -87,7 +87,7 @@ def barlow_twins(view_a, view_b, redundancy_weight=5e-3):
     """Barlow Twins loss (Zbontar et al. 2021, arXiv 2103.03230, eq. 1 and 2).
 
     Each dimension is first brought to mean 0 and variance 1 over the batch (1e-5 added to it, as in batch norm). Where
-    the batch is at most a quarter of the number of dimensions, the D x D cross-correlation is never formed: N x N
+    the batch is at most half the number of dimensions, the D x D cross-correlation is never formed: N x N
     products give the same loss.
 
     Args:
@@ -105,18 +105,15 @@ def barlow_twins(view_a, view_b, redundancy_weight=5e-3):
     count, dimensions = view_a.shape
     if count < 2:
         raise ValueError("Barlow Twins standardises over the batch, which takes at least 2 rows; got 1.")
-    dtype = torch.promote_types(view_a.dtype, torch.float32)
-    exact = torch.float32 if view_a.device.type == "mps" else torch.float64  # which Apple's GPUs do not have
     with torch.autocast(view_a.device.type, enabled=False):
-        # The gradient is what standardising leaves of much larger numbers: what costs little is done in float64.
-        a, b = (functional.batch_norm(view.to(exact), None, None, training=True) for view in (view_a, view_b))
-        diagonal = (a * b).mean(0)
-        if 4 * count <= dimensions:
-            squares = _CrossCorrelationSquares.apply(a, b, dtype) - diagonal.square().sum()
+        a, b = (functional.batch_norm(_at_least_float32(view), None, None, training=True) for view in (view_a, view_b))
+        diagonal = (a * b).mean(0)  # more exact than that of the product below
+        if 2 * count <= dimensions:
+            squares = _CrossCorrelationSquares.apply(a, b) - diagonal.square().sum()
         else:  # the more rows, the less is left off the diagonal near the optimum: subtracting would cancel digits
-            correlation = a.to(dtype).T @ b.to(dtype) / count
+            correlation = a.T @ b / count
             squares = (correlation - torch.diag(correlation.diagonal())).square().sum()
-        return ((1 - diagonal).square().sum() + redundancy_weight * squares).to(dtype)
+        return (1 - diagonal).square().sum() + redundancy_weight * squares
 
 
 def distillation(student_logits, teacher_logits, temperature=4.0):
@@ -247,11 +244,15 @@ def _tiles(rows, temperature, left_out):
 
 
 class _CrossCorrelationSquares(torch.autograd.Function):
-    """Sum of all squared entries of a^T b / N, as <a a^T, b b^T> / N^2; the large products in `dtype`."""
+    """Sum of all squared entries of a^T b / N, as <a a^T, b b^T> / N^2.
+
+    The diagonals, which are the largest numbers and nearly cancel in the gradient of what is standardised, are summed
+    apart.
+    """
 
     @staticmethod
-    def forward(ctx, a, b, dtype):
-        gram_a, gram_b = ((rows.to(dtype) @ rows.to(dtype).T).fill_diagonal_(0) for rows in (a, b))
+    def forward(ctx, a, b):
+        gram_a, gram_b = ((rows @ rows.T).fill_diagonal_(0) for rows in (a, b))
         lengths_a, lengths_b = (rows.square().sum(1, keepdim=True) for rows in (a, b))
         ctx.save_for_backward(a, b, gram_a, gram_b, lengths_a, lengths_b)
         return ((gram_a * gram_b).sum() + (lengths_a * lengths_b).sum()) / len(a) ** 2
@@ -260,8 +261,7 @@ class _CrossCorrelationSquares(torch.autograd.Function):
     def backward(ctx, gradient):
         a, b, gram_a, gram_b, lengths_a, lengths_b = ctx.saved_tensors
         scale = 2 * gradient / len(a) ** 2
-        return (scale * (gram_b @ a.to(gram_b.dtype) + lengths_b * a),
-                scale * (gram_a @ b.to(gram_a.dtype) + lengths_a * b), None)
+        return scale * torch.addcmul(gram_b @ a, lengths_b, a), scale * torch.addcmul(gram_a @ b, lengths_a, b)
 
 
 class _Gather(torch.autograd.Function):
