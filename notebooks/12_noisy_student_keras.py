@@ -38,8 +38,8 @@
 # |---|---|---|---|---|---|
 # | `laptop` | gain less error 0.9177 | 11.4 | 1,800 | 3693 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
 #
-# Minutes are those of the headline training and its baseline; experiments come on top and say theirs. On a GPU:
-# pending, no such run has been recorded yet.
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
 # **You will learn** to
