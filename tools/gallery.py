@@ -65,7 +65,7 @@ COMPARED = {
            "and one that starts from nothing."),
     "16": ("test accuracy (%)", {name: rf"test, \d+ labels: {name}" for name in (
         "from scratch", "noisy student", "SimCLR, linear", "SimCLR, fine-tuned", "ImageNet, linear",
-        "ImageNet, fine-tuned")}, "Six methods with the fewest labels."),
+        "ImageNet, fine-tuned")}, "Six methods with the fewest labels; the bars are standard errors."),
 }
 COMPARED |= {"04": COMPARED["01"], "05": COMPARED["02"], "06": COMPARED["03"]}
 
@@ -146,7 +146,10 @@ def draw(record, record_path):
     digits = 2 if max(value["mean"] if isinstance(value, dict) else value for value in found.values()) >= 1 else 3
     figure = plots.comparison(found, COMPARED[record["notebook"][:2]][0], digits=digits)
     figure.set_size_inches(INCHES, figure.get_size_inches()[1])
-    figure.axes[0].set_xlabel(figure.axes[0].get_xlabel().replace("; the", ";\nthe"))
+    label = figure.axes[0].get_xlabel().replace("; the", ";\nthe")
+    if record["notebook"].startswith("16"):  # which records the errors of means under this name
+        label = label.replace("standard deviation", "standard error")
+    figure.axes[0].set_xlabel(label)
     figure.savefig(buffer, bbox_inches="tight")
     keep(Image.open(buffer), target, record_path)
 
