@@ -19,9 +19,9 @@
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/REPOSITORY/blob/main/notebooks/01_lenet_mnist_keras.ipynb)
 #
-# We build LeNet-5, the network that made convolutions practical, layer by layer, train it on 60,000 handwritten
-# digits and find out what it has learnt. Keras supplies the training loop; we supply what it should do after each
-# epoch, because every later Keras notebook of the series trains in this way, with another model or another loss.
+# We build LeNet-5, the network that made convolutions practical, layer by layer, train it on 60,000 handwritten digits
+# and find out what it has learnt. Keras supplies the training loop; we supply what it should do after each epoch,
+# because every later Keras notebook of the series trains in this way, with another model or another loss.
 #
 # | | |
 # |---|---|
@@ -34,10 +34,10 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy 99.32 ± 0.06 (n = 3) | 3.0 | 8,216 | 2574 MiB | CPU, 2 cores (AMD EPYC) |
-# | `colab` | test accuracy 99.45 ± 0.03 (n = 3) | 6.2 | 8,853 | 2551 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy (%): 99.29 ± 0.06 (n = 3) | 2.9 | 8,090 | 2609 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
+# | `colab` | test accuracy (%): 99.43 ± 0.05 (n = 3) | 7.4 | 7,664 | 2670 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
 #
-# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs. ± is the standard deviation over n runs.
 # On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
@@ -130,8 +130,8 @@ run = runtime.start("01_lenet_mnist_keras", PROFILE, SEED, USE_DRIVE)
 # first import; Colab's GPU runtime takes TensorFlow. Nothing in this notebook depends on the choice.
 #
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, a
-# stand-in for the data); `laptop` is real MNIST on a CPU; `colab` is meant for a free T4; `full` trains longest.
-# To change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form above.
+# stand-in for the data); `laptop` is real MNIST on a CPU; `colab` is meant for a free T4; `full` trains longest. To
+# change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {
@@ -156,9 +156,9 @@ print(config.table(cfg))
 # %% [markdown]
 # ## The data
 #
-# MNIST holds digits written by high-school students and employees of the US Census Bureau, scaled to 20 x 20 pixels
-# and centred in 28 x 28. The test images come from other writers than the training images, so a good test accuracy
-# says that the network reads digits, not handwritings it knows.
+# MNIST holds digits written by high-school students and employees of the US Census Bureau, scaled to 20 x 20 pixels and
+# centred in 28 x 28. The test images come from other writers than the training images, so a good test accuracy says
+# that the network reads digits, not handwritings it knows.
 #
 # We split the training images once more. The *validation* images serve all choices (learning rate, experiments); the
 # *test* images are looked at once, at the end. Whoever chooses on the test images ends up with a number that is too
@@ -195,9 +195,9 @@ print(f"a batch: images {images.dtype} {tuple(images.shape)}, from {ops.min(imag
 # ## Augmentation: shift each digit
 #
 # A digit moved by a pixel or two is the same digit. Showing each image at a slightly different place in every epoch
-# teaches the network so, without a single new label. The function draws its own shift **for each image**, and works
-# on the whole batch at once, on the device where the network computes. As a layer it is part of the network: at work
-# in training, out of the way otherwise. Its random numbers come from a *seed generator*, a counter that belongs to the
+# teaches the network so, without a single new label. The function draws its own shift **for each image**, and works on
+# the whole batch at once, on the device where the network computes. As a layer it is part of the network: at work in
+# training, out of the way otherwise. Its random numbers come from a *seed generator*, a counter that belongs to the
 # layer and is saved with it.
 
 # %%
@@ -247,13 +247,13 @@ results.save_figure(run, "augmentation", plots.image_grid(
 # %% [markdown]
 # ## The network: LeNet-5
 #
-# A convolution slides a small filter over the image and writes down how well it fits at each place. With input
-# $x$ (channels $c$), filter weights $w$ of size $K \times K$ and bias $b$, output channel $k$ at row $i$, column $j$ is
+# A convolution slides a small filter over the image and writes down how well it fits at each place. With input $x$
+# (channels $c$), filter weights $w$ of size $K \times K$ and bias $b$, output channel $k$ at row $i$, column $j$ is
 #
 # $$ y_{k,i,j} = b_k + \sum_{c} \sum_{u=0}^{K-1} \sum_{v=0}^{K-1} w_{k,c,u,v} \; x_{c,\,i+u,\,j+v} . $$
 #
-# The same weights serve every place. That is what saves parameters, and it is why a digit that moves makes the
-# feature map move along instead of changing it. *Pooling* then keeps one number for each 2 x 2 block.
+# The same weights serve every place. That is what saves parameters, and it is why a digit that moves makes the feature
+# map move along instead of changing it. *Pooling* then keeps one number for each 2 x 2 block.
 #
 # | layer | output (height, width, channels) | parameters |
 # |---|---|---|
@@ -292,8 +292,8 @@ def fully_connected(num_classes, pixel_mean, pixel_std, max_shift, num_hidden=77
 
 
 # %% [markdown]
-# `build` turns a dict of options into a network. The same options later name the run, go into its checkpoints and
-# into TensorBoard's table, so that no setting can get lost between them.
+# `build` turns a dict of options into a network. The same options later name the run, go into its checkpoints and into
+# TensorBoard's table, so that no setting can get lost between them.
 
 # %%
 pixel_mean, pixel_std = train_set.images.mean() / 255, train_set.images.std() / 255  # 0.13 on MNIST: mostly black
@@ -324,10 +324,10 @@ assert num_parameters["LeNet"] == 156 + 2416 + 48120 + 10164 + 85 * train_set.nu
 #
 # $$ p_c = \frac{e^{z_c}}{\sum_{k=1}^{C} e^{z_k}}, \qquad L = -\frac{1}{N} \sum_{n=1}^{N} \ln p_{n, y_n} . $$
 #
-# A mistake found now costs seconds, after training it costs an afternoon. (1) Our loss, written from the equation,
-# must equal Keras', which is the one to use: it never computes $e^{z}$ by itself and so cannot overflow. (2) An
-# untrained network knows nothing, so its loss must lie near $\ln C$, 2.30 for ten classes. (3) A network that cannot
-# learn 32 images by heart will not learn 54,000: the loss on one small batch must fall to almost nothing.
+# A mistake found now costs seconds, after training it costs an afternoon. (1) Our loss, written from the equation, must
+# equal Keras', which is the one to use: it never computes $e^{z}$ by itself and so cannot overflow. (2) An untrained
+# network knows nothing, so its loss must lie near $\ln C$, 2.30 for ten classes. (3) A network that cannot learn 32
+# images by heart will not learn 54,000: the loss on one small batch must fall to almost nothing.
 
 # %%
 def cross_entropy(labels, logits):
@@ -365,8 +365,8 @@ assert loss < 0.1, "the network cannot even learn one batch by heart"
 #
 # After each epoch one callback logs to TensorBoard and one writes a checkpoint. If the kernel dies, *Run all* goes on
 # after the last epoch that was finished and ends with the very weights it would have had (on a GPU TensorFlow adds up
-# in changing order, so there it does so only with `TF_DETERMINISTIC_OPS=1` in the environment, which is slower).
-# Change a setting, or the code of the network or of this function, and the run starts afresh and tells you so.
+# in changing order, so there it does so only with `TF_DETERMINISTIC_OPS=1` in the environment, which is slower). Change
+# a setting, or the code of the network or of this function, and the run starts afresh and tells you so.
 
 # %%
 OPTIMIZERS = {
@@ -504,18 +504,19 @@ print(f"{(time.perf_counter() - started) / 60:.1f} minutes for the experiments")
 # %% [markdown]
 # What to see, with the numbers of the recorded `laptop` run (yours may differ by the spread):
 #
-# - **Optimizer.** At the same learning rate momentum reaches 97 %, plain SGD 93 %. The schedule is short, and a
+# - **Optimizer.** At the same learning rate momentum reaches 97 %, plain SGD 92 %. The schedule is short, and a
 #   velocity gathered over ten steps moves about ten times as far. Plain SGD with ten times the learning rate comes to
-#   96 %, Adam with a rate of its own is level with momentum. So compare optimisers only when each has its own
-#   learning rate.
-# - **Learning rate.** The setting that matters most. With 0.003 four epochs are not enough (93 %), with 0.1 some seeds
-#   fail; the huge spread (6 points) betrays it, the mean alone would hide it. In the longer training above 0.1 did
-#   work: its schedule starts more slowly. Notebook 04, with the same settings in PyTorch, comes to 57 % with 0.003. The
-#   frameworks start from different weights: Keras draws them by Glorot's rule, PyTorch smaller in the last layers,
-#   where a small learning rate then takes longer. (We put PyTorch's rule into this network: 52 %.) At the learning rate
-#   that was chosen the difference is gone.
-# - **Batch size.** At equal epochs a larger batch means fewer steps, and 256 is left with too few of them (88 %, and
-#   6 points of spread). That is no fault of large batches: they want a larger learning rate or more epochs.
+#   95 %, Adam with a rate of its own is level with momentum. So compare optimisers only when each has its own learning
+#   rate.
+# - **Learning rate.** The setting that matters most. With 0.003 four epochs are not enough (92 %), and 0.1 is near the
+#   edge: 95 % here, and on another processor, whose sums round otherwise, 91 % with the same seeds and a spread of 6
+#   points, because one of them fell far behind. Such a spread betrays it, the mean alone would hide it. In the longer
+#   training above 0.1 did work: its schedule starts more slowly. Notebook 04, with the same settings in PyTorch, comes
+#   to 60 % with 0.003. The frameworks start from different weights: Keras draws them by Glorot's rule, PyTorch smaller
+#   in the last layers, where a small learning rate then takes longer (with PyTorch's rule in this network, in a trial:
+#   52 %). At the rate that was chosen the difference is gone.
+# - **Batch size.** At equal epochs a larger batch means fewer steps, and 256 is left with too few of them (94 %, and on
+#   that other processor 88 %). That is no fault of large batches: they want a larger learning rate or more epochs.
 # - **Activation and pooling.** From the original pair, tanh and average pooling, to ReLU and max pooling it is a little
 #   more than one point, and both changes have their share.
 # - **Augmentation.** Between none and two pixels the differences are within the spread; four pixels cost one and a half
@@ -575,16 +576,16 @@ print(f"expected calibration error {calibration['expected_calibration_error']:.4
 results.save_figure(run, "calibration", plots.reliability(calibration))
 
 # %% [markdown]
-# This network hardly needs mending: on MNIST the error is about a fifth of a per cent, and the temperature moves it
-# by less than the noise. Nearly all answers are given with more than 93 % confidence; the bars further left stand on
-# a few dozen images, so do not read their gaps as flaws. Larger networks that learn their training images by heart
-# are another story [3].
+# This network hardly needs mending: on MNIST the calibration error is a fifth of a per cent, and the temperature moves
+# it by less than the noise. Nearly all answers are given with more than 93 % confidence; the bars further left stand on
+# a few dozen images, so do not read their gaps as flaws. Larger networks that learn their training images by heart are
+# another story [3].
 #
 # ## What has it learnt?
 #
 # **Filters.** The first layer's six filters, 5 x 5 weights each. Blue is negative, yellow positive: a filter answers
-# most where the image is bright under yellow and dark under blue. Some look like strokes or edges of one
-# direction, which is what Hubel and Wiesel found in the visual cortex of cats.
+# most where the image is bright under yellow and dark under blue. Some look like strokes or edges of one direction,
+# which is what Hubel and Wiesel found in the visual cortex of cats.
 
 # %%
 filters = first.get_layer("convolution1").kernel.numpy()[:, :, 0].transpose(2, 0, 1)  # (6, 5, 5)
@@ -623,13 +624,12 @@ results.save_figure(run, "class_ascent", plots.image_grid(
 # correlation below says. Each map has its own scale, written above it. A negative drop means that covering the patch
 # *helps* the class named in the title.
 #
-# A map that looks plausible proves nothing: the digit alone makes a plausible outline. So the last row repeats
-# Grad-CAM on a network with **random** weights [7]. If it looked the same, the map would show the image and not what
-# was learnt. A black map says that nothing speaks for the class.
+# A map that looks plausible proves nothing: the digit alone makes a plausible outline. So the last row repeats Grad-CAM
+# on a network with **random** weights [7]. If it looked the same, the map would show the image and not what was learnt.
+# A black map says that nothing speaks for the class.
 #
 # Grad-CAM is coarse here, because the last convolution has only 10 x 10 places, and it also lights up where the image
-# is black: for LeNet, that nothing is there is evidence too. Occlusion is sharper, and slower: one pass for each
-# patch.
+# is black: for LeNet, that nothing is there is evidence too. Occlusion is sharper, and slower: one pass for each patch.
 
 # %%
 chosen = test_set.stratified(min(6, len(test_set)), seed=0)
@@ -731,8 +731,8 @@ runtime.self_check(check_2, exercise_2)
 
 # %% [markdown]
 # **3. Abstaining.** A post office would rather have a person look than send a letter astray. Write a function that,
-# given probabilities and labels, returns the accuracy on the share $q$ of images that the network is surest about.
-# Then plot it over $q$ for the test images: how many must a person look at for 99.9 %?
+# given probabilities and labels, returns the accuracy on the share $q$ of images that the network is surest about. Then
+# plot it over $q$ for the test images: how many must a person look at for 99.9 %?
 
 # %% tags=["exercise"]
 def exercise_3(probabilities, labels, share):

@@ -19,9 +19,9 @@
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/REPOSITORY/blob/main/notebooks/04_lenet_mnist_torch.ipynb)
 #
-# We build LeNet-5, the network that made convolutions practical, layer by layer, train it on 60,000 handwritten
-# digits and find out what it has learnt. The training loop is written out, because every later PyTorch notebook of
-# the series is this loop with another model or another loss.
+# We build LeNet-5, the network that made convolutions practical, layer by layer, train it on 60,000 handwritten digits
+# and find out what it has learnt. The training loop is written out, because every later PyTorch notebook of the series
+# is this loop with another model or another loss.
 #
 # | | |
 # |---|---|
@@ -34,10 +34,10 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy 99.28 ± 0.02 (n = 3) | 1.5 | 13,654 | 1090 MiB | CPU, 2 cores (AMD EPYC) |
-# | `colab` | test accuracy 99.45 ± 0.02 (n = 3) | 3.1 | 13,559 | 1090 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy (%): 99.29 ± 0.12 (n = 3) | 2.0 | 9,774 | 1090 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
+# | `colab` | test accuracy (%): 99.39 ± 0.06 (n = 3) | 4.9 | 9,857 | 1093 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
 #
-# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs. ± is the standard deviation over n runs.
 # On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
@@ -129,8 +129,8 @@ run = runtime.start("04_lenet_mnist_torch", PROFILE, SEED, USE_DRIVE)
 
 # %% [markdown]
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, a
-# stand-in for the data); `laptop` is real MNIST on a CPU; `colab` is meant for a free T4; `full` trains longest.
-# To change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form above.
+# stand-in for the data); `laptop` is real MNIST on a CPU; `colab` is meant for a free T4; `full` trains longest. To
+# change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {
@@ -155,9 +155,9 @@ print(config.table(cfg))
 # %% [markdown]
 # ## The data
 #
-# MNIST holds digits written by high-school students and employees of the US Census Bureau, scaled to 20 x 20 pixels
-# and centred in 28 x 28. The test images come from other writers than the training images, so a good test accuracy
-# says that the network reads digits, not handwritings it knows.
+# MNIST holds digits written by high-school students and employees of the US Census Bureau, scaled to 20 x 20 pixels and
+# centred in 28 x 28. The test images come from other writers than the training images, so a good test accuracy says
+# that the network reads digits, not handwritings it knows.
 #
 # We split the training images once more. The *validation* images serve all choices (learning rate, experiments); the
 # *test* images are looked at once, at the end. Whoever chooses on the test images ends up with a number that is too
@@ -199,8 +199,8 @@ if torch.cuda.is_available():
 # ## Augmentation: shift each digit
 #
 # A digit moved by a pixel or two is the same digit. Showing each image at a slightly different place in every epoch
-# teaches the network so, without a single new label. The function draws its own shift **for each image**, and works
-# on the whole batch at once, wherever the batch is.
+# teaches the network so, without a single new label. The function draws its own shift **for each image**, and works on
+# the whole batch at once, wherever the batch is.
 
 # %%
 def random_shift(images, max_shift):
@@ -230,13 +230,13 @@ results.save_figure(run, "augmentation", plots.image_grid(
 # %% [markdown]
 # ## The network: LeNet-5
 #
-# A convolution slides a small filter over the image and writes down how well it fits at each place. With input
-# $x$ (channels $c$), filter weights $w$ of size $K \times K$ and bias $b$, output channel $k$ at row $i$, column $j$ is
+# A convolution slides a small filter over the image and writes down how well it fits at each place. With input $x$
+# (channels $c$), filter weights $w$ of size $K \times K$ and bias $b$, output channel $k$ at row $i$, column $j$ is
 #
 # $$ y_{k,i,j} = b_k + \sum_{c} \sum_{u=0}^{K-1} \sum_{v=0}^{K-1} w_{k,c,u,v} \; x_{c,\,i+u,\,j+v} . $$
 #
-# The same weights serve every place. That is what saves parameters, and it is why a digit that moves makes the
-# feature map move along instead of changing it. *Pooling* then keeps one number for each 2 x 2 block.
+# The same weights serve every place. That is what saves parameters, and it is why a digit that moves makes the feature
+# map move along instead of changing it. *Pooling* then keeps one number for each 2 x 2 block.
 #
 # | layer | output (channels, height, width) | parameters |
 # |---|---|---|
@@ -287,8 +287,8 @@ class FullyConnected(nn.Sequential):
 
 
 # %% [markdown]
-# `build` turns a dict of options into a network. The same options later name the run, go into its checkpoints and
-# into TensorBoard's table, so that no setting can get lost between them.
+# `build` turns a dict of options into a network. The same options later name the run, go into its checkpoints and into
+# TensorBoard's table, so that no setting can get lost between them.
 
 # %%
 pixel_mean, pixel_std = train_set.images.mean() / 255, train_set.images.std() / 255  # 0.13 on MNIST: mostly black
@@ -320,10 +320,10 @@ assert num_parameters["LeNet"] == 156 + 2416 + 48120 + 10164 + 85 * train_set.nu
 #
 # $$ p_c = \frac{e^{z_c}}{\sum_{k=1}^{C} e^{z_k}}, \qquad L = -\frac{1}{N} \sum_{n=1}^{N} \ln p_{n, y_n} . $$
 #
-# A mistake found now costs seconds, after training it costs an afternoon. (1) Our loss, written from the equation,
-# must equal PyTorch's, which is the one to use: it never computes $e^{z}$ by itself and so cannot overflow. (2) An
-# untrained network knows nothing, so its loss must lie near $\ln C$, 2.30 for ten classes. (3) A network that cannot
-# learn 32 images by heart will not learn 54,000: the loss on one small batch must fall to almost nothing.
+# A mistake found now costs seconds, after training it costs an afternoon. (1) Our loss, written from the equation, must
+# equal PyTorch's, which is the one to use: it never computes $e^{z}$ by itself and so cannot overflow. (2) An untrained
+# network knows nothing, so its loss must lie near $\ln C$, 2.30 for ten classes. (3) A network that cannot learn 32
+# images by heart will not learn 54,000: the loss on one small batch must fall to almost nothing.
 
 # %%
 def cross_entropy(logits, labels):
@@ -352,13 +352,13 @@ assert loss < 0.1, "the network cannot even learn one batch by heart"
 # ## The training loop
 #
 # One *step*: take a batch, compute the loss, compute its gradient by `backward`, move the weights by `optimizer.step`.
-# One *epoch*: every training image once, in a new random order. Momentum lets the optimiser keep part of its last
-# step; the *one-cycle* schedule [2] raises the learning rate for the first fifth of all steps and lowers it to almost
-# zero for the rest, which gives a good result in few epochs; weight decay pulls weights gently towards zero.
+# One *epoch*: every training image once, in a new random order. Momentum lets the optimiser keep part of its last step;
+# the *one-cycle* schedule [2] raises the learning rate for the first fifth of all steps and lowers it to almost zero
+# for the rest, which gives a good result in few epochs; weight decay pulls weights gently towards zero.
 #
-# After each epoch the loop logs to TensorBoard and writes a checkpoint. If the kernel dies, *Run all* goes on after
-# the last epoch that was finished and ends with the very weights it would have had. Change a setting, or the code of
-# the network or of this function, and the run starts afresh and tells you so.
+# After each epoch the loop logs to TensorBoard and writes a checkpoint. If the kernel dies, *Run all* goes on after the
+# last epoch that was finished and ends with the very weights it would have had. Change a setting, or the code of the
+# network or of this function, and the run starts afresh and tells you so.
 
 # %%
 OPTIMIZERS = {"plain": torch.optim.SGD, "momentum": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
@@ -507,21 +507,22 @@ print(f"{(time.perf_counter() - started) / 60:.1f} minutes for the experiments")
 # %% [markdown]
 # What to see, with the numbers of the recorded `laptop` run (yours may differ by the spread):
 #
-# - **Optimizer.** At the same learning rate momentum reaches 97 %, plain SGD 70 %. The schedule is short, and a
+# - **Optimizer.** At the same learning rate momentum reaches 96.5 %, plain SGD 70 %. The schedule is short, and a
 #   velocity gathered over ten steps moves about ten times as far. Plain SGD with ten times the learning rate comes to
-#   96 %, Adam with a rate of its own is level with momentum. So compare optimisers only when each has its own
-#   learning rate.
-# - **Learning rate.** The setting that matters most. With 0.003 four epochs are not enough (57 %). With 0.1 two seeds
-#   reach 95 % or more and the third stays at 11 %, which is guessing; the huge spread betrays it, the mean alone would
-#   hide it. In the longer training above 0.1 did work: its schedule starts more slowly. (Keras, in notebook 01, comes
-#   to 93 % with 0.003: it starts from larger weights in the last layers. At the learning rate that was chosen the
-#   difference is gone.)
-# - **Batch size.** At equal epochs a larger batch means fewer steps, and 256 is left with too few of them (79 %).
-#   That is no fault of large batches: they want a larger learning rate or more epochs.
-# - **Activation and pooling.** From the original pair, tanh and average pooling, to ReLU and max pooling it is more
-#   than three points, and both changes have their share.
-# - **Augmentation.** One or two pixels help by half a point, four cost one and a half: MNIST's digits are centred
-#   already, and with little time the network should practise on shifts that it will meet.
+#   95 %, Adam with a rate of its own is level with momentum. So compare optimisers only when each has its own learning
+#   rate.
+# - **Learning rate.** The setting that matters most. With 0.003 four epochs are not enough (60 %), and 0.1 is near the
+#   edge: 93 % here, with seven times the spread of 0.03. On another processor, whose sums round otherwise, one of the
+#   same three seeds stayed at 11 %, which is guessing. A huge spread betrays that, the mean alone would hide it. In the
+#   longer training above 0.1 did work: its schedule starts more slowly. (Keras, in notebook 01, comes to 92 % with
+#   0.003: it starts from larger weights in the last layers. At the learning rate that was chosen the difference is
+#   gone.)
+# - **Batch size.** At equal epochs a larger batch means fewer steps, and 256 is left with too few of them (80 %). That
+#   is no fault of large batches: they want a larger learning rate or more epochs.
+# - **Activation and pooling.** From the original pair, tanh and average pooling, to ReLU and max pooling it is three
+#   points, and both changes have their share.
+# - **Augmentation.** Between none and two pixels the differences are within the spread; four pixels cost two points:
+#   MNIST's digits are centred already, and with little time the network should practise on shifts that it will meet.
 #
 # ## The test images, once
 #
@@ -576,16 +577,16 @@ print(f"expected calibration error {calibration['expected_calibration_error']:.4
 results.save_figure(run, "calibration", plots.reliability(calibration))
 
 # %% [markdown]
-# This network hardly needs mending: on MNIST the error is a fifth of a per cent or less, and the temperature moves it
-# by less than the noise. Nearly all answers are given with more than 93 % confidence; the bars further left stand on
-# a few dozen images, so do not read their gaps as flaws. Larger networks that learn their training images by heart
-# are another story [3].
+# This network hardly needs mending: on MNIST the calibration error is a fifth of a per cent or less, and the
+# temperature moves it by less than the noise. Nearly all answers are given with more than 93 % confidence; the bars
+# further left stand on a few dozen images, so do not read their gaps as flaws. Larger networks that learn their
+# training images by heart are another story [3].
 #
 # ## What has it learnt?
 #
 # **Filters.** The first layer's six filters, 5 x 5 weights each. Blue is negative, yellow positive: a filter answers
-# most where the image is bright under yellow and dark under blue. Some look like strokes or edges of one
-# direction, which is what Hubel and Wiesel found in the visual cortex of cats.
+# most where the image is bright under yellow and dark under blue. Some look like strokes or edges of one direction,
+# which is what Hubel and Wiesel found in the visual cortex of cats.
 
 # %%
 results.save_figure(run, "filters", plots.feature_maps(first.convolution1.weight.detach().cpu().numpy()[:, 0]))
@@ -622,13 +623,12 @@ results.save_figure(run, "class_ascent", plots.image_grid(
 # correlation below says. Each map has its own scale, written above it. A negative drop means that covering the patch
 # *helps* the class named in the title.
 #
-# A map that looks plausible proves nothing: the digit alone makes a plausible outline. So the last row repeats
-# Grad-CAM on a network with **random** weights [7]. If it looked the same, the map would show the image and not what
-# was learnt. A black map says that nothing speaks for the class.
+# A map that looks plausible proves nothing: the digit alone makes a plausible outline. So the last row repeats Grad-CAM
+# on a network with **random** weights [7]. If it looked the same, the map would show the image and not what was learnt.
+# A black map says that nothing speaks for the class.
 #
 # Grad-CAM is coarse here, because the last convolution has only 10 x 10 places, and it also lights up where the image
-# is black: for LeNet, that nothing is there is evidence too. Occlusion is sharper, and slower: one pass for each
-# patch.
+# is black: for LeNet, that nothing is there is evidence too. Occlusion is sharper, and slower: one pass for each patch.
 
 # %%
 chosen = test_set.stratified(min(6, len(test_set)), seed=0)
@@ -729,8 +729,8 @@ runtime.self_check(check_2, exercise_2)
 
 # %% [markdown]
 # **3. Abstaining.** A post office would rather have a person look than send a letter astray. Write a function that,
-# given probabilities and labels, returns the accuracy on the share $q$ of images that the network is surest about.
-# Then plot it over $q$ for the test images: how many must a person look at for 99.9 %?
+# given probabilities and labels, returns the accuracy on the share $q$ of images that the network is surest about. Then
+# plot it over $q$ for the test images: how many must a person look at for 99.9 %?
 
 # %% tags=["exercise"]
 def exercise_3(probabilities, labels, share):
@@ -767,7 +767,7 @@ def solution_3(probabilities, labels, share):
 #
 # With 61,706 weights and minutes of computing, LeNet reads handwritten digits better than a fully connected network of
 # the same size by a margin many times the spread over seeds. The reason is built in, not learnt: neighbouring pixels
-# belong together, and a stroke is a stroke wherever it stands. Shifting the training images adds a little more.
+# belong together, and a stroke is a stroke wherever it stands.
 #
 # What carries over to every notebook of the series: check the loss before training, choose on validation images, give
 # the baseline the same chances, use the test images once, report a spread, and look at the errors. Notebook 06 takes

@@ -34,16 +34,16 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy 81.83 ± 0.44 (n = 2) | 9.1 | 2,130 | 1944 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy (%): 81.83 ± 0.44 (n = 2) | 9.1 | 2,130 | 1944 MiB | CPU, 2 cores (AMD EPYC) |
 #
-# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs. ± is the standard deviation over n runs.
 # On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #
 # **You will learn** to
 # - write a residual network from layers and count its parameters by hand,
 # - augment a whole batch on the device where the network computes, each image by its own random numbers,
-# - train with warm-up and cosine decay and, where it pays, a compiled model,
+# - train with warm-up and cosine decay, and in `full` with a compiled model,
 # - measure what a skip connection does: training curves and the gradient that reaches each layer, at depth 8, 20, 32,
 # - find out which hyper-parameters matter, and look at what the network has learnt.
 
@@ -198,12 +198,12 @@ if torch.cuda.is_available():
 # %% [markdown]
 # ## Augmentation on the device
 #
-# A photograph mirrored left to right, or moved by a few pixels, shows the same thing. *Crop with padding* puts a black
-# frame around the image and cuts out a window of the old size; *flip* mirrors each image with probability 1/2; *cutout*
-# covers a square, so that the network cannot rely on one telling detail. All three take the whole batch at once and
-# draw window, mirroring and square **for each image**. (Calling a transform of torchvision on a batch draws once for
-# all images: a mistake that shows in no error message.) Cutout is not part of the main training; an experiment tries
-# it.
+# A photograph mirrored left to right, or moved by a few pixels, shows the same thing. *Crop with padding* puts a
+# black frame around the image and cuts out a window of the old size; *flip* mirrors each image with probability 1/2;
+# *cutout* covers a square, so that the network cannot rely on one telling detail. All three take the whole batch at
+# once and draw window, mirroring and square **for each image**. (Calling a transform of torchvision on a batch draws
+# once for all images: a mistake that shows in no error message.) Below, an image and seven views of it. Cutout is not
+# part of the main training; an experiment tries it.
 
 # %%
 def augmented(images, options):
@@ -234,8 +234,9 @@ results.save_figure(run, "augmentation", plots.image_grid(
 # be the gradient of the loss $L$ with respect to the sum $F(x) + s(x)$, and $J_F$ the matrix of derivatives of $F$.
 # Where $s(x) = x$, $\partial L / \partial x = J_F^\top g + g$: whatever $F$ does to $g$, one copy arrives unchanged.
 #
-# *Batch norm* brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it by two trained
-# numbers a channel. In evaluation it uses running means and variances, which no gradient trains.
+# *Batch norm* brings each channel to mean 0 and variance 1 over the images and places of the batch, then scales and
+# shifts it by two trained numbers a channel. In evaluation it uses running means and variances, which no gradient
+# trains.
 #
 # | layer | output (channels, height, width) | parameters |
 # |---|---|---|
@@ -290,8 +291,7 @@ class ResidualBlock(nn.Module):
 # keeps the size of the activations from layer to layer; the last layer starts near zero, so that the untrained network
 # favours no class.
 #
-# The baseline is LeNet-5 of notebook 04 with three input channels: 62,006 parameters, four fifths as
-# many.
+# The baseline is LeNet-5 of notebook 04 with three input channels: 62,006 parameters, four fifths as many.
 
 # %%
 class ResNet(nn.Module):
@@ -397,7 +397,8 @@ assert loss < 0.1, "the network cannot even learn one batch by heart"
 # - **Schedule.** Nearly the one-cycle of notebook 04, but the learning rate starts at zero and rises in a straight line
 #   (*warm-up*: large steps would do harm while the weights are still random), then falls along half a cosine to zero.
 # - **Compiling.** `torch.compile` merges several operations into one program for this network. That takes a while at
-#   the start and can pay in long runs on a GPU, so only `full` does it; on our CPU it was a quarter slower.
+#   the start and can pay in long runs on a GPU, so only `full` does it; in one trial on our CPU, not recorded, it was
+#   a quarter slower.
 #
 # After each epoch the loop logs to TensorBoard and writes a checkpoint. If the kernel dies, *Run all* goes on after
 # the last finished epoch and ends with the very weights it would have had (on a GPU up to rounding: some of its kernels
@@ -482,7 +483,8 @@ for network, changes in NETWORKS.items():
 # %% [markdown]
 # If the best value sits at the end of the list, the list may be too short: extend it in `PROFILES` and run again. In
 # the recorded `laptop` run this is so: ResNet-8 chose 0.2, the largest of three. We tried 0.4 on the side: 0.6 points
-# better after these two epochs, one point worse after the eleven that follow (one seed each), so 0.2 stayed.
+# better after these two epochs, one point worse after the eleven that follow (one seed each, not recorded), so 0.2
+# stayed.
 #
 # ## Training
 #
@@ -508,12 +510,13 @@ training_minutes = sum(epoch["seconds"] for history in histories.values() for ep
 print(f"ResNet-8: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_per_epoch:,.0f} images per second")
 
 # %% [markdown]
-# Each colour is a network; solid lines are training, dashed ones validation. LeNet gains less than two points in its
-# last two epochs, with a third of the images still wrong. ResNet-8 is ahead from the first epoch and ends about 16
-# points higher. Its validation curve is jagged in the middle, while the learning rate is still high, and smooth at the
-# end, where the schedule brings it to zero: the last three epochs are worth nine points. Validation ends level with
-# training or above it (training is measured on cropped images, which are harder), so there is no sign that either
-# network learns by heart; more epochs, or more filters (see below), can be expected to help.
+# Each colour is a network; solid lines are training, dashed ones validation. In the recorded `laptop` run LeNet gains
+# less than two points in its last two epochs, with a third of the images still wrong. ResNet-8 is ahead from the
+# first epoch and ends about 16 points higher. Its validation curve is jagged in the middle, while the learning rate
+# is still high, and smooth at the end, where the schedule brings it to zero: the last three epochs are worth nine
+# points. Validation ends level with training or above it (training is measured during the epoch, on cropped images,
+# which are harder), so there is no sign that either network learns by heart; more epochs, or more filters (see
+# below), can be expected to help.
 #
 # ## What is the skip connection for?
 #
@@ -524,8 +527,8 @@ print(f"ResNet-8: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_
 #
 # Beside the accuracy we measure, before the first step and on one batch, how large a gradient arrives at each 3 x 3
 # convolution: $\lVert \partial L / \partial W \rVert$, the root of the sum of squares, for the loss $L$ and the
-# convolution's weights $W$. All these convolutions start with weights of similar size, so a gradient many times larger
-# in the first convolution than in the last is a sign that one learning rate will hardly suit both.
+# convolution's weights $W$. The norms of the weights themselves start within a factor of two, so a gradient many
+# times larger in the first convolution than in the last is a sign that one learning rate will hardly suit both.
 
 # %%
 def gradient_norms(model, images, labels):
@@ -566,7 +569,8 @@ if depth_histories:
 print(f"{(time.perf_counter() - started) / 60:.1f} minutes for this experiment")
 
 # %% [markdown]
-# The numbers of the recorded `laptop` run (10,000 images, 4 epochs; percent of validation images):
+# The numbers of the recorded `laptop` run (10,000 images, 4 epochs; percent of validation images). In notebook 03,
+# the same in Keras, the differences are 1.7, 13.9 and 15.2.
 #
 # | layers | with skips | without | difference | gradient first / last layer, with | without |
 # |---|---|---|---|---|---|
@@ -574,28 +578,27 @@ print(f"{(time.perf_counter() - started) / 60:.1f} minutes for this experiment")
 # | 20 | 57.9 | 43.8 | 14.1 | 0.9 | 2.4 |
 # | 32 | 51.0 | 37.1 | 13.9 | 1.6 | 10.7 |
 #
-# - **At 8 layers the skips hardly matter**: 1.3 points, from one run each, is less than seeds may differ.
+# - **At 8 layers the skips hardly matter**: 1.3 points, from one run each, is no more than what seeds may change.
 # - **At 20 and 32 layers they decide**: the same convolutions are 14 points better with them. And it is no matter of
 #   learning images by heart: the plain networks are worse on their *training* images, too. More layers could always
 #   imitate fewer (the additional ones would only have to hand their input on), but training does not find that.
-# - **The gradients are part of the reason.** With skips, all convolutions of all three networks receive gradients of
-#   the same order, 0.02 to 0.1. Without, in the two deeper networks, the gradient grows on its way back, from its
-#   smallest to its largest value about six times at 20 layers and thirty times at 32. (Batch norm keeps the
-#   *activations* at one size, so nothing vanishes here.) One learning rate hardly suits layers that differ by thirty.
-#   It is not the whole reason: a factor of six is little more than that of the 32 layers with skips, four and a half,
-#   and yet the plain network of 20 layers lags 14 points behind.
-# - **More depth needs more training.** With skips, 20 layers came out three points above 8 (one seed each, so this is
-#   not settled), and 32 four points below, with a higher training loss, too: 624 steps are probably too few for them.
-#   The paper takes 64,000.
+# - **The gradients are probably part of the reason** (second figure). With skips, all convolutions of all three
+#   networks receive gradients of the same order, 0.02 to 0.1. Without, in the two deeper networks, the gradient grows
+#   on its way back, from its smallest to its largest value about six times at 20 layers and thirty times at 32.
+#   (Batch norm keeps the *activations* at one size, so nothing vanishes here.) It is not the whole reason: six is
+#   little more than the four and a half of the 32 layers with skips, and yet the plain network of 20 layers lags 14
+#   points behind.
+# - **More depth probably needs more training.** With skips, 20 layers came out three points above 8, and 32 four
+#   points below (in notebook 03 one and a half above, one below; one seed each, so neither is settled). The 32 layers
+#   have the higher training loss, too: 624 steps are probably too few for them. The paper takes 64,000.
 #
 # ## Hyper-parameters
 #
-# Five questions on a still smaller set. Each *arm* changes the named option and leaves the rest as in `DEFAULTS` above,
-# with the learning rate 0.1; the first arm of each question is the default. The number is the validation accuracy: mean
-# and standard deviation over seeds, which also change the images drawn. The minutes are those of all seeds together.
-# Mind the noise: with 5,000 validation images at 50 %, chance alone moves a single number by 0.7 points, and a standard
-# deviation of two runs is itself only a rough guess. Equal epochs mean fewer steps for a larger batch. An arm that
-# several questions share is trained once.
+# Five questions on a still smaller set. Each *arm* changes the named option and leaves the rest as in `DEFAULTS`
+# above, with the learning rate 0.1; the first arm of each question is the default. The number is the validation
+# accuracy: mean and standard deviation over seeds, which also change the images drawn. The minutes are those of all
+# seeds together. Mind the noise: with 5,000 validation images at 50 %, chance alone moves a single number by 0.7
+# points, and a standard deviation of two runs is itself only a rough guess.
 
 # %%
 EXPERIMENTS = {
@@ -616,12 +619,12 @@ for question, arms in found.items():
 # What to see, with the numbers of the recorded `laptop` run (4,000 images, 6 epochs, two seeds; yours may differ by the
 # spread):
 #
-# - **Learning rate.** From 0.01 to 0.1 it is 15 points, the largest difference here. Another 3 from 0.1 to 0.5 are not
-#   much more than the spread of two seeds (1.1 and 2.3).
-# - **Batch size.** 32 reaches 50 %, 64 46 %, 256 36 %: at equal epochs a larger batch takes fewer steps, 90 instead of
-#   750. That is no fault of large batches: they want a larger learning rate or more epochs.
+# - **Learning rate.** From 0.01 to 0.1 it is 15 points, as much as the batch size makes. Another 3 from 0.1 to 0.5
+#   are not much more than the spread of two seeds (1.1 and 2.3).
+# - **Batch size.** 32 reaches 50 %, 64 46 %, 256 36 %: at equal epochs a larger batch takes fewer steps, 90 instead
+#   of 750. That need not be a fault of large batches: they want a larger learning rate or more epochs (not tried).
 # - **Filters.** 8, 16, 24 filters: 41, 46, 51 %. Each step up costs time: 24 filters take twice as long as 16.
-# - **Weight decay.** Nothing to see: 46.3, 46.3 and 46.6 %, with a spread of one to two. So short a run cannot tell.
+# - **Weight decay.** Nothing to see: 46.3, 46.3 and 46.6 %, with spreads of 1.1 to 2.4. So short a run cannot tell.
 # - **Augmentation.** The crop *costs* five points here; flip and cutout change less than the spread. A likely reason:
 #   in six passes over the images nothing is learnt by heart yet, and cropped images are harder. Augmentation is meant
 #   for networks that see the same images dozens of times, as in `colab` and `full`. Whether it pays in the eleven
@@ -654,10 +657,10 @@ display(evaluate.most_confused(matrix, test_set.class_names, 5))
 results.save_figure(run, "confusion", plots.confusion(matrix, test_set.class_names))
 
 # %% [markdown]
-# The grey diagonal holds the right answers. The darkest field is cats taken for dogs, the next one dogs taken for cats.
-# Cats are found least often (66 %), then birds (69 %), which are taken for frogs, deer, airplanes and dogs.
-# Automobiles, ships and trucks are found in 89 % of cases or more, frogs in 88 %, airplanes in 84 %: what is missed
-# there is mostly called a ship or a bird.
+# The grey diagonal holds the right answers. In the recorded `laptop` run the darkest field is cats taken for dogs,
+# the next one dogs taken for cats. Cats are found least often (66 %), then birds (69 %), which are taken for frogs,
+# deer, airplanes and dogs. Automobiles, ships and trucks are found in 89 % of cases or more, frogs in 88 %, airplanes
+# in 84 %: a missed airplane is mostly called a ship or a bird.
 #
 # The errors the network was surest of, true class → answer (its probability). In the recorded run the third is a frog
 # which the test set calls a cat: labels are not perfect either.
@@ -668,10 +671,11 @@ results.save_figure(run, "errors", plots.worst_errors(test_set, evaluate.softmax
 # %% [markdown]
 # ## What has it learnt?
 #
-# **Activations.** The first of the images further below, on its way: the first eight maps behind the first batch norm
-# (before ReLU, so with negative values) and behind each of the three blocks. The size halves twice: 32, 16, 8 pixels.
-# Faint edges come first, then stripes of one direction, in the end a few bright places. Not every map is about the
-# object: some light up along the border, where the padding begins.
+# **Activations.** The first of the images of the heat maps below, on its way: the first eight maps behind the first
+# batch norm (before ReLU, so with negative values) and behind each of the three blocks. The size halves twice: 32,
+# 16, 8 pixels. In the recorded run, meant from here on, faint edges come first, then stripes of one direction, in
+# the end a few bright places. Not every map is about the object: some light up along the border, where the padding
+# begins.
 
 # %%
 first = models["ResNet-8", SEED]
@@ -748,12 +752,12 @@ torch.save(first.state_dict(), run.folder / "resnet8.pt")  # torch.load(..., wei
 # %% [markdown]
 # **TensorBoard** has all curves, and under *HParams* a table of all runs with their options. In Colab or Jupyter put
 # `%load_ext tensorboard` and `%tensorboard --logdir FOLDER/tensorboard` into a cell of their own, where `FOLDER` is
-# what the first cell printed behind *Files of this run*.
+# what the cell of the imports printed behind *Files of this run*.
 #
 # ## If something goes wrong
 #
 # - **No GPU found** in Colab: *Runtime > Change runtime type > T4 GPU*, then *Run all*.
-# - **The loss becomes `nan`**: the learning rate is too high (see the experiment).
+# - **The loss becomes `nan`**: the learning rate is too high: give smaller `learning_rates` in `OVERRIDES`.
 # - **Much slower than the card says, on a CPU**: other programs keep the cores busy, and the threads of torch wait for
 #   each other. Start Jupyter with `OMP_NUM_THREADS=1` in the environment.
 # - **Out of memory**: lower `batch_size`; the network itself needs little.
@@ -785,7 +789,8 @@ runtime.self_check(check_1, exercise_1)
 
 # %% [markdown]
 # **2. Batch norm.** Write its forward pass in training: with mean $\mu$ and variance $\sigma^2$ of each channel over
-# the images and places of the batch, $y = \gamma \, (x - \mu) / \sqrt{\sigma^2 + \varepsilon} + \beta$.
+# the images and places of the batch (divide by their number), scale $\gamma$, shift $\beta$ and a small
+# $\varepsilon$, $y = \gamma \, (x - \mu) / \sqrt{\sigma^2 + \varepsilon} + \beta$.
 
 # %% tags=["exercise"]
 def exercise_2(x, gamma, beta, epsilon=1e-5):
@@ -804,7 +809,8 @@ runtime.self_check(check_2, exercise_2)
 
 # %% [markdown]
 # **3. A second opinion.** Average the probabilities for an image and for its mirror image (*test-time augmentation*).
-# Then try it on the test images: is the gain larger than the spread over seeds?
+# Then try it on the validation images (`training.predict` gives logits, `.flip(3)` mirrors): is the gain larger than
+# the spread over seeds?
 
 # %% tags=["exercise"]
 def exercise_3(model, images):
@@ -848,10 +854,11 @@ def solution_3(model, images):
 # ## Conclusion
 #
 # ResNet-8 reaches 81.8 % on CIFAR-10 (mean of two seeds, standard deviation 0.4) with four minutes of training a seed
-# on two CPU cores. That is 16 points more than LeNet, which has four fifths of its parameters, the same training and a
-# learning rate of its own. The skip connections are not what does it, at this depth: in a short training ResNet-8 was
-# about a point worse without them. Deeper networks need them: at 20 and 32 layers they make a difference of 14 points,
-# and at 32 the gradients show a reason: without skips some early layers receive twenty times as much as the late ones.
+# on two CPU cores. That is 16 points more than LeNet, which has four fifths of its parameters, the same training and
+# a learning rate of its own. The skip connections are not what does it, at this depth: in a short training ResNet-8
+# was about a point worse without them (one seed). Deeper networks need them: at 20 and 32 layers they make a
+# difference of 14 points, and at 32 the gradients suggest a reason: without skips the first layer receives eleven
+# times as much as the last.
 #
 # Next: notebook 05 takes the recipe to pieces on a hundred classes; notebook 13 trains a larger ResNet without any
 # labels; notebook 03 tells this lesson in Keras.

@@ -7,6 +7,16 @@ from pathlib import Path
 from helpers import config, provenance, results, runtime
 from helpers.data.folder import SOURCE as OWN_FOLDER
 
+WORDS = {  # the first targets' metrics, as the tables call them; any other metric is called by its name
+    "test_accuracy": "test accuracy (%)", "linear_accuracy": "test accuracy (%) of a linear probe, 10 % of the labels",
+    "largest_import_difference": "largest relative difference of the imported networks' outputs",
+    "nmi": "agreement of clusters and classes (NMI, at most 1)", "gain": "points that the teacher adds to its student",
+    "gain_less_error": "points of the student above its teacher, less their standard error",
+    "test_knn": "test accuracy (%) by nearest neighbours", "knn_gain": "points that SimCLR adds to nearest neighbours",
+    "gap_smallest": "points that rotation first adds with the fewest labels",
+    "test_shortfall": "points that the advice lies behind the best method",
+}
+
 
 def headline(record):
     """Return what to say of a record in one line: the first target's metric, else the first metric.
@@ -17,7 +27,7 @@ def headline(record):
     """
     target = next(iter(record["targets"]), None)
     name = target["metric"] if target else next(iter(record["metrics"]))
-    metric = f"{name.replace('_', ' ')} {results.format_metric(record['metrics'][name])}"
+    metric = f"{WORDS.get(name, name.replace('_', ' '))}: {results.format_metric(record['metrics'][name])}"
     if target is None:
         return {"metric": metric, "target": "no target", "met": None}
     others = len(record["targets"]) - 1

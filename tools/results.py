@@ -56,6 +56,8 @@ def card(records):
                     f"| {committed.training_minutes(record):.1f} | {speed} "
                     f"| {record['peak_memory_mib']} MiB | {record['device']} |")
     rows += ["", "Minutes are those of the headline training and its baseline; experiments come on top and say theirs."]
+    if any("±" in row for row in rows):
+        rows[-1] += " ± is the standard deviation over n runs."
     if all(record["device"].startswith("CPU") for record in records):
         rows.append("On a GPU: pending, no such run has been recorded yet.")
     return "\n".join(rows)
