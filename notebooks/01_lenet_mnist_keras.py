@@ -34,10 +34,11 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy (%): 99.29 ± 0.06 (n = 3) | 2.9 | 8,090 | 2609 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
-# | `colab` | test accuracy (%): 99.43 ± 0.05 (n = 3) | 7.4 | 7,664 | 2670 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
+# | `laptop` | test accuracy (%): 99.29 ± 0.06 (n = 3) | 2.9 | 8,090 | 2.5 GiB | CPU, 2 cores (Intel Xeon) |
+# | `colab` | test accuracy (%): 99.43 ± 0.05 (n = 3) | 7.4 | 7,664 | 2.6 GiB | CPU, 2 cores (Intel Xeon) |
 #
-# Minutes are those of the headline training and its baseline; experiments come on top and say theirs. ± is the standard deviation over n runs.
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# ± is the standard deviation over n runs.
 # On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #

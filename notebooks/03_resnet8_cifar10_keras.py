@@ -34,7 +34,7 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy 82.20 (n = 1) | 6.7 | 1,466 | 2814 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy (%): 82.20 (n = 1) | 6.7 | 1,466 | 2.7 GiB | CPU, 2 cores (AMD EPYC) |
 #
 # Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
 # On a GPU: pending, no such run has been recorded yet.

@@ -34,10 +34,11 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy (%): 99.29 ± 0.12 (n = 3) | 2.0 | 9,774 | 1090 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
-# | `colab` | test accuracy (%): 99.39 ± 0.06 (n = 3) | 4.9 | 9,857 | 1093 MiB | CPU, 2 cores (Intel(R) Xeon(R) Processor) |
+# | `laptop` | test accuracy (%): 99.29 ± 0.12 (n = 3) | 2.0 | 9,774 | 1.1 GiB | CPU, 2 cores (Intel Xeon) |
+# | `colab` | test accuracy (%): 99.39 ± 0.06 (n = 3) | 4.9 | 9,857 | 1.1 GiB | CPU, 2 cores (Intel Xeon) |
 #
-# Minutes are those of the headline training and its baseline; experiments come on top and say theirs. ± is the standard deviation over n runs.
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# ± is the standard deviation over n runs.
 # On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #

@@ -34,7 +34,7 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy 51.20 (n = 1) | 9.8 | 1,651 | 1710 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy (%): 51.20 (n = 1) | 9.8 | 1,651 | 1.7 GiB | CPU, 2 cores (AMD EPYC) |
 #
 # Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
 # On a GPU: pending, no such run has been recorded yet.

@@ -34,9 +34,10 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy (%): 81.83 ± 0.44 (n = 2) | 9.1 | 2,130 | 1944 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy (%): 81.83 ± 0.44 (n = 2) | 9.1 | 2,130 | 1.9 GiB | CPU, 2 cores (AMD EPYC) |
 #
-# Minutes are those of the headline training and its baseline; experiments come on top and say theirs. ± is the standard deviation over n runs.
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# ± is the standard deviation over n runs.
 # On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #

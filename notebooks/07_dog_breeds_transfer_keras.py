@@ -37,9 +37,10 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy (%): 64.58 ± 1.13 (n = 3) | 1.4 | 91 | 8200 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy (%): 64.58 ± 1.13 (n = 3) | 1.4 | 91 | 8.0 GiB | CPU, 2 cores (AMD EPYC) |
 #
-# Minutes are those of the headline training and its baseline; experiments come on top and say theirs. ± is the standard deviation over n runs.
+# Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
+# ± is the standard deviation over n runs.
 # On a GPU: pending, no such run has been recorded yet.
 # <!-- measured:end -->
 #

@@ -38,7 +38,7 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | largest import difference 3.918e-07 | 13.7 |  | 5533 MiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | largest relative error of the import: 3.918e-07 | 13.7 |  | 5.4 GiB | CPU, 2 cores (AMD EPYC) |
 #
 # Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
 # On a GPU: pending, no such run has been recorded yet.

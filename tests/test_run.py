@@ -89,7 +89,7 @@ def test_a_failure_is_reported_and_the_next_notebook_runs(project, capsys):
     assert run.main(["01", "02_good"], root) == 1
     assert "[1/2] 01_raises smoke ... failed" in (out := capsys.readouterr().out)
     assert "in: Training\n    ZeroDivisionError: division by zero" in out
-    assert "accuracy 97.8 (target ≥ 99: NOT met)" in out
+    assert "accuracy: 97.8 (target ≥ 99: NOT met)" in out
     assert "ZeroDivisionError" in (root / "build" / "smoke" / "01_raises.html").read_text(encoding="utf-8")
     raises, smoke, laptop, not_chosen = index_rows(root)
     assert "failed" in raises and "ZeroDivisionError: division by zero" in raises

@@ -180,7 +180,7 @@ def row(notebook, title, own, folder, root):
         headline = committed.headline(record)
         stale = "; **stale**: the code has changed since" if committed.is_stale(record, root) else ""
         said.append(f"`{record['profile']}`: {headline['metric']}; {headline['target']}{stale}. "
-                    f"{committed.training_minutes(record):.1f} minutes of training, {record['device']}")
+                    f"{committed.training_minutes(record):.1f} minutes of training, {committed.device(record)}")
     for path, alternative, sentence in pictures(own[-1], committed.path_of(own[-1], folder)) if own else ():
         place, shown_at = path.relative_to(folder).as_posix(), min(600, Image.open(path).width)
         shown.append(f'<a href="{place}"><img src="{place}" width="{shown_at}" alt="{alternative}"></a><br>{sentence}')

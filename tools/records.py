@@ -8,13 +8,12 @@ from helpers import config, provenance, results, runtime
 from helpers.data.folder import SOURCE as OWN_FOLDER
 
 WORDS = {  # the first targets' metrics, as the tables call them; any other metric is called by its name
-    "test_accuracy": "test accuracy (%)", "linear_accuracy": "test accuracy (%) of a linear probe, 10 % of the labels",
-    "largest_import_difference": "largest relative difference of the imported networks' outputs",
-    "nmi": "agreement of clusters and classes (NMI, at most 1)", "gain": "points that the teacher adds to its student",
-    "gain_less_error": "points of the student above its teacher, less their standard error",
-    "test_knn": "test accuracy (%) by nearest neighbours", "knn_gain": "points that SimCLR adds to nearest neighbours",
-    "gap_smallest": "points that rotation first adds with the fewest labels",
-    "test_shortfall": "points that the advice lies behind the best method",
+    "test_accuracy": "test accuracy (%)", "linear_accuracy": "linear probe, 10 % of labels (%)",
+    "largest_import_difference": "largest relative error of the import", "nmi": "NMI of clusters and classes",
+    "gain": "points gained from the teacher", "gain_less_error": "points above teacher, less their error",
+    "test_knn": "nearest neighbours, test accuracy (%)", "knn_gain": "points gained by nearest neighbours",
+    "gap_smallest": "gap, fewest labels (points)",
+    "test_shortfall": "advice short of the best, standard errors",
 }
 
 
@@ -33,6 +32,11 @@ def headline(record):
     others = len(record["targets"]) - 1
     more = f", and {sum(each['met'] for each in record['targets'][1:])} of {others} others" if others else ""
     return {"metric": metric, "target": f"target {results.bound(target)}{more}", "met": target["met"]}
+
+
+def device(record):
+    """Return a record's device for the tables, without what processors carry in their names for lawyers."""
+    return record["device"].replace("(R)", "").replace(" Processor", "")
 
 
 def training_minutes(record):
@@ -91,6 +95,6 @@ def table(records, root=runtime.ROOT):
         said = headline(record)
         stale = " (stale: the code has changed since)" if is_stale(record, root) else ""
         rows.append(f"| {record['notebook']} | {record['profile']} | {said['metric']}{stale} | {said['target']} "
-                    f"| {training_minutes(record):.1f} | {record['peak_memory_mib']} | {record['device']} "
+                    f"| {training_minutes(record):.1f} | {record['peak_memory_mib']} | {device(record)} "
                     f"| {record['date']} |")
     return "\n".join(rows) + "\n"

@@ -54,10 +54,10 @@ def card(records):
         speed = f"{record['metrics'].get('images_per_second', math.nan):,.0f}".replace("nan", "")
         rows.append(f"| `{record['profile']}` | {committed.headline(record)['metric']} "
                     f"| {committed.training_minutes(record):.1f} | {speed} "
-                    f"| {record['peak_memory_mib']} MiB | {record['device']} |")
+                    f"| {record['peak_memory_mib'] / 1024:.1f} GiB | {committed.device(record)} |")
     rows += ["", "Minutes are those of the headline training and its baseline; experiments come on top and say theirs."]
     if any("±" in row for row in rows):
-        rows[-1] += " ± is the standard deviation over n runs."
+        rows.append("± is the standard deviation over n runs.")
     if all(record["device"].startswith("CPU") for record in records):
         rows.append("On a GPU: pending, no such run has been recorded yet.")
     return "\n".join(rows)
