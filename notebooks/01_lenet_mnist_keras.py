@@ -673,14 +673,14 @@ first.save_weights(run.folder / "lenet.weights.h5")  # load_weights brings them 
 # %% [markdown]
 # **TensorBoard** has all curves, and under *HParams* a table of all runs with their options, to sort and filter. In
 # Colab or Jupyter put `%load_ext tensorboard` and `%tensorboard --logdir FOLDER/tensorboard` into a cell of their own,
-# where `FOLDER` is what the first cell printed behind *Files of this run*.
+# where `FOLDER` is what the cell of the imports printed behind *Files of this run*.
 #
 # ## If something goes wrong
 #
 # - **No GPU found** in Colab: *Runtime > Change runtime type > T4 GPU*, then *Run all*.
 # - **The loss becomes `nan` or stays at 2.30**: the learning rate is too high (see the experiment).
-# - **Much slower than the card says, on a CPU**: other programs keep the cores busy; on a GPU: see in the first cell's
-#   output that TensorFlow found it.
+# - **Much slower than the card says, on a CPU**: other programs keep the cores busy; on a GPU: the cell of the
+#   imports prints whether TensorFlow found it.
 # - **Out of memory**: hardly possible here (the card says how much is used); otherwise lower `batch_size`.
 # - **The data cannot be downloaded**: the message names the hosts, the files and the folder to put them in.
 # - **The notebook seems not to train**: it resumed a finished run, and says so. Delete the folder `runs` to start over.

@@ -750,15 +750,15 @@ first.save_weights(run.folder / "vgg16.weights.h5")  # load_weights brings them 
 # %% [markdown]
 # **TensorBoard** has all curves, and under *HParams* a table of all runs with their options. In Colab or Jupyter put
 # `%load_ext tensorboard` and `%tensorboard --logdir FOLDER/tensorboard` into a cell of their own, where `FOLDER` is
-# what the first cell printed behind *Files of this run*.
+# what the cell of the imports printed behind *Files of this run*.
 #
 # ## If something goes wrong
 #
 # - **No GPU found** in Colab: *Runtime > Change runtime type > T4 GPU*, then *Run all*.
 # - **The loss becomes `nan` or stays at 4.61**: the learning rate is too high, or `float16` overflowed: set
 #   `OVERRIDES = {"mixed_precision": False}`.
-# - **Much slower than the card says, on a CPU**: other programs keep the cores busy; on a GPU: see in the first cell's
-#   output that TensorFlow found it.
+# - **Much slower than the card says, on a CPU**: other programs keep the cores busy; on a GPU: the cell of the
+#   imports prints whether TensorFlow found it.
 # - **Out of memory**: lower `batch_size`, then `width`.
 # - **The disk or Google Drive is full**: weights and momentum of the full-width network are 122 MB, and each training
 #   keeps the last two epochs; `OVERRIDES = {"run_experiments": False}` saves most of it. A checkpoint that cannot be

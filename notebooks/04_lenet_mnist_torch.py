@@ -672,7 +672,7 @@ torch.save(first.state_dict(), run.folder / "lenet.pt")  # torch.load(..., weigh
 # %% [markdown]
 # **TensorBoard** has all curves, and under *HParams* a table of all runs with their options, to sort and filter. In
 # Colab or Jupyter put `%load_ext tensorboard` and `%tensorboard --logdir FOLDER/tensorboard` into a cell of their own,
-# where `FOLDER` is what the first cell printed behind *Files of this run*.
+# where `FOLDER` is what the cell of the imports printed behind *Files of this run*.
 #
 # ## If something goes wrong
 #

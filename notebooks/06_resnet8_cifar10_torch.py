@@ -571,7 +571,7 @@ print(f"{(time.perf_counter() - started) / 60:.1f} minutes for this experiment")
 
 # %% [markdown]
 # The numbers of the recorded `laptop` run (10,000 images, 4 epochs; percent of validation images). In notebook 03,
-# the same in Keras, the differences are 1.7, 13.9 and 15.2.
+# the same in Keras, the differences are 1.9, 9.1 and 18.8.
 #
 # | layers | with skips | without | difference | gradient first / last layer, with | without |
 # |---|---|---|---|---|---|
@@ -589,9 +589,9 @@ print(f"{(time.perf_counter() - started) / 60:.1f} minutes for this experiment")
 #   (Batch norm keeps the *activations* at one size, so nothing vanishes here.) It is not the whole reason: six is
 #   little more than the four and a half of the 32 layers with skips, and yet the plain network of 20 layers lags 14
 #   points behind.
-# - **More depth probably needs more training.** With skips, 20 layers came out three points above 8, and 32 four
-#   points below (in notebook 03 one and a half above, one below; one seed each, so neither is settled). The 32 layers
-#   have the higher training loss, too: 624 steps are probably too few for them. The paper takes 64,000.
+# - **What more depth brings, 624 steps do not settle.** With skips, 20 layers came out three points above 8, and 32
+#   four points below, with a higher training loss, too; in notebook 03 both are two points above (one seed each). The
+#   paper trains for 64,000 steps, and there depth pays.
 #
 # ## Hyper-parameters
 #

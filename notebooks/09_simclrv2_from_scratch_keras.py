@@ -846,7 +846,7 @@ record = results.save(run, cfg, metrics, targets, [train_set, validation_set, te
 # %% [markdown]
 # **TensorBoard** has all curves, and under *HParams* a table of all runs with their options. In Colab or Jupyter put
 # `%load_ext tensorboard` and `%tensorboard --logdir FOLDER/tensorboard` into a cell of their own, where `FOLDER` is
-# what the first cell printed behind *Files of this run*.
+# what the cell of the imports printed behind *Files of this run*.
 #
 # ## If something goes wrong
 #
