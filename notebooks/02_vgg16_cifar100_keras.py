@@ -45,7 +45,7 @@
 # - say why the original was so hard to train, and what batch norm changed,
 # - put together a training recipe, and measure what each part is worth instead of believing it,
 # - judge a hundred classes: top-1, top-5, and the errors by groups of classes,
-# - see what filters look for, from edges in the first block to whole textures in the last.
+# - see what filters look for, from plain colours in the first block to whole patterns in the last.
 
 # %% tags=["parameters"]
 PROFILE = "colab"  # @param ["smoke", "laptop", "colab", "full"]
@@ -150,7 +150,7 @@ PROFILES = {
     "warmup_fraction": (0.2, 0.2, 0.1, 0.05),  # of all steps
     "crop_padding": (1, 4, 4, 4),  # pixels
     "mixed_precision": (True, False, True, True),  # float16 on a GPU, bfloat16 on a CPU
-    "learning_rates": ((0.1,), (0.02, 0.05), (0.05, 0.1, 0.2), (0.05, 0.1, 0.2)),  # tried on validation
+    "learning_rates": ((0.1,), (0.1, 0.05, 0.02), (0.2, 0.1, 0.05), (0.2, 0.1, 0.05)),  # tried; of equals, the first
     "baseline_learning_rates": ((0.02,), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)),
     "tuning_epochs": (1, 3, 4, 8),
     "run_experiments": (True, True, True, True),  # False saves their minutes
@@ -186,15 +186,14 @@ results.save_figure(run, "samples", plots.image_grid(
 
 # %% [markdown]
 # The images stay as they are, bytes in the machine's memory (138 MB); `training.batches` cuts batches out of them and
-# (on TensorFlow) has the next one ready while the network is busy with this one. All else happens on the device where
-# the network computes.
+# (on TensorFlow) has the next one ready while the network is busy with this one.
 #
 # ## Augmentation on the device
 #
 # *Crop with padding* puts a black frame around the image and cuts out a window of the old size, *flip* mirrors each
-# image with probability 1/2. Both take the whole batch at once and draw the place and the side **for each image**
-# (`keras.layers.RandomCrop` draws one place for the whole batch, which shows in no error message). As a layer they are
-# part of the network: at work in training, out of the way otherwise.
+# image with probability 1/2. Both take the whole batch at once and draw the place and the side **for each image**, see
+# the seven views below (`keras.layers.RandomCrop` draws one place for the whole batch, which shows in no error
+# message). As a layer they are part of the network: at work in training, out of the way otherwise.
 
 # %%
 class Augmentation(layers.Layer):
@@ -233,7 +232,7 @@ results.save_figure(run, "augmentation", plots.image_grid(
 # small filters, stacked. Five blocks, each ending in a 2 x 2 max pooling that halves the size; the number of filters
 # doubles from block to block, up to 512.
 #
-# | block | output (height, width, channels) | parameters of the convolutions, with their biases |
+# | block | output (height, width, channels) | parameters, with biases |
 # |---|---|---|
 # | 1: two convolutions | 16, 16, 64 | 64 · (3 · 9 + 1) + 64 · (64 · 9 + 1) = 38,720 |
 # | 2: two convolutions | 8, 8, 128 | 128 · (64 · 9 + 1) + 128 · (128 · 9 + 1) = 221,440 |
@@ -246,19 +245,20 @@ results.save_figure(run, "augmentation", plots.image_grid(
 #
 # Together 15,301,796, in 16 layers with weights. The original was made for 224 x 224 pixels, where the last block
 # leaves 7 x 7 x 512 numbers and the first fully connected layer alone has 103 of its 138 million parameters. And it had
-# **no batch norm**: the authors could not train it from scratch at first. They trained a network of 11 layers, put its
-# layers into the deeper ones as a start, and only later found that a careful initialisation does as well.
+# **no batch norm**: the authors did not train it from scratch at first. They trained a network of 11 layers, put its
+# first four and last three into the deeper ones as a start, and only later found that a careful initialisation does as
+# well.
 #
 # Why depth is hard: if every layer changes the size of what passes through it by a factor of 0.8 or 1.25, sixteen
 # layers change it by 0.03 or 36, forwards and backwards. *Batch norm* [9], published some months later, brings each
-# channel to mean 0 and variance 1 over the batch, then scales and shifts it by two trained numbers a channel; in
-# evaluation it uses running means and variances instead. We build both forms and compare them below.
+# channel to mean 0 and variance 1 over the batch and all places, then scales and shifts it by two trained numbers a
+# channel; in evaluation it uses running means and variances instead. We build both forms and compare them below.
 #
 # Two numbers of Keras' batch norm are set by hand. The running means are to follow the last ten batches or so
 # (`momentum` 0.9), not the last hundred, as by default: a short training would be over before they have settled. And
-# `epsilon`, which keeps the division from blowing up, is PyTorch's 1e-5 instead of 1e-3. Two things are not PyTorch's:
-# Keras cuts He's normal distribution off at two standard deviations, and LeNet starts from Glorot's rule, in PyTorch
-# from smaller weights.
+# `epsilon`, which keeps the division from blowing up, is PyTorch's 1e-5 instead of 1e-3. Two things are not those of
+# notebook 05: Keras cuts He's normal distribution off at two standard deviations, and LeNet starts from Glorot's rule,
+# there from smaller weights.
 
 # %%
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # in each block
@@ -276,13 +276,14 @@ def vgg_block(x, num_filters, num_convolutions, batch_norm, name):
 
 
 # %% [markdown]
-# Weights start from He's normal distribution, whose variance keeps the size of the activations from layer to layer
-# behind ReLUs; the last layer starts near zero, so that the untrained network favours no class. *Dropout* sets
+# VGG's weights start from He's normal distribution, whose variance keeps the size of the activations from layer to
+# layer behind ReLUs; the last layer starts near zero, so that the untrained network favours no class. *Dropout* sets
 # each number in front of a hidden fully connected layer to zero with a given probability in training, and scales up the
 # rest.
 #
 # The baseline is LeNet-5 of notebook 01 with three input channels, every layer made wider until it has about as many
-# parameters. VGG-16 has 96 % of them in its thirteen convolutions, this LeNet 96 % in its fully connected layers.
+# parameters. VGG-16 has 96 % of them in its thirteen convolutions (95 % in `laptop`), this LeNet 96 % in its fully
+# connected layers.
 
 # %%
 def vgg(num_classes, pixel_mean, pixel_std, augmentation, width=64, depth=16, batch_norm=True, dropout=0.5):
@@ -402,7 +403,8 @@ assert loss < 0.5, "the network cannot even learn one batch by heart"
 #   (*warm-up*: at first the gradients point anywhere, and large steps would do harm), then falls along half a cosine to
 #   zero. *Step*: after the warm-up it stays, and is divided by ten after a half and after three quarters of all steps.
 #   *Constant*: it stays.
-# - **Weight decay** pulls weights gently towards zero; **dropout** and **label smoothing** as above.
+# - **Weight decay** pulls weights gently towards zero (in front of batch norm it works otherwise: the smaller the
+#   weights, the larger the relative steps [10]); **dropout** and **label smoothing** as above.
 # - **Mixed precision**, too. A T4 knows `float16`, in which numbers below 6e-8 become 0, some gradients among them;
 #   Keras multiplies the loss so that they survive, and divides again before the step.
 #
@@ -499,7 +501,7 @@ for network, changes in NETWORKS.items():
 # ## Training
 #
 # Where the profile says so, with several seeds, which change the initial weights, the order of the images, the
-# augmentation and the dropout. (`laptop` has time for one: its numbers come without a spread.)
+# augmentation and the dropout. (`laptop`: one, hence no spread.)
 
 # %%
 models, histories = {}, {}
@@ -522,10 +524,10 @@ print(f"VGG-16: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_pe
 # %% [markdown]
 # With the numbers of the recorded `laptop` run: VGG-16 ends at 51.9 % of the validation images, LeNet at 50.2 %, one
 # seed each. That is close to nothing, and worth a thought. With a quarter of the filters and fifteen epochs, thirteen
-# layers buy hardly more than two. LeNet is ahead for most of the training (fewer layers are quicker to train) and then
-# falls back: its training accuracy goes on rising, to 55 %, while its validation accuracy stops at 50 %; VGG-16 keeps
-# the two closer together, 54 and 52 %. Depth pays with width and time, in `colab` and `full`, whose numbers stand in
-# the card once somebody has run them on a GPU.
+# convolutions buy hardly more than two. LeNet is ahead for most of the training (fewer layers are quicker to train) and
+# then falls back: its training accuracy goes on rising, to 55 %, while its validation accuracy stops at 50 %; VGG-16
+# keeps the two closer together, 54 and 52 %. Depth should pay with width and time: published networks of full width
+# reach 73 to 74 % in 200 epochs (*Results*, below).
 #
 # The minutes of that run's card are too many: other programs kept the cores busy. Measured alone, an epoch of VGG-16
 # takes 41 seconds on these two cores (in PyTorch 27: Keras computes batch norm in many small steps on a CPU, a third of
@@ -535,13 +537,13 @@ print(f"VGG-16: {seconds_per_epoch:.1f} s an epoch, {len(train_set) / seconds_pe
 #
 # The same thirteen convolutions, the same initialisation, the same recipe, once with and once without batch norm, on a
 # part of the training images (in `full` on all of them). Without it, three learning rates may try. The authors started
-# from normal weights of standard deviation 0.01; we keep He's start and the warm-up, so that batch norm is the only
-# difference. One run each: small differences mean nothing.
+# from normal weights of variance 0.01; we keep He's start and the warm-up, so that batch norm is the only difference.
+# One run each: small differences mean nothing.
 
 # %%
 def train_arm(changes, seed):
     """Train on a part of the training images, with `changes` to the default options; return the history."""
-    options = DEFAULTS | {"num_epochs": cfg.experiment_epochs, "compile_model": False} | changes
+    options = DEFAULTS | {"num_epochs": cfg.experiment_epochs} | changes
     part = train_set.stratified(min(cfg.experiment_images, len(train_set)), seed)
     return train(f"experiments/{config.fingerprint(options)}-{seed}", options, part.images, part.labels, seed)[1]
 
@@ -558,17 +560,17 @@ if original:
 
 # %% [markdown]
 # In the recorded run (10,000 images, 4 epochs) the network with batch norm reaches 15 %. Without it, the same learning
-# rate of 0.1 learns nothing at all: the loss stays at 4.61, which is $\ln 100$, and the accuracy at that of guessing.
-# With 0.03 or 0.01 it does learn, less than half as much in the same time (6 %). So batch norm does two things: it
-# makes large learning rates possible, and at the best rate for each it is still twice as good here.
+# rate of 0.1 learns nothing at all: the loss stays at 4.61, which is $\ln 100$ (the flat line), and the accuracy at
+# that of guessing. With 0.03 or 0.01 it does learn, less than half as much in the same time (6 %). So batch norm does
+# two things: it makes large learning rates possible, and even the best rate without it reaches only half as much here.
 #
 # ## What is each part of the recipe worth?
 #
 # Each *arm* changes one thing and leaves the rest as in `DEFAULTS` above, with the learning rate 0.1, on a part of the
 # training images (in `full` on all of them). The number is the validation accuracy, mean and standard deviation over
 # seeds that change the images drawn, too, with the minutes of all seeds. Mind the noise: with 5,000 validation images
-# chance alone moves a single number near 20 % by 0.6 points, and a standard deviation of two runs is itself only a
-# rough guess.
+# chance alone moves a number near 20 % by 0.6 points and a difference of two by 0.8, and a standard deviation of two
+# runs is itself only a rough guess. All arms share one learning rate, which may not suit each.
 
 # %%
 EXPERIMENTS = {
@@ -587,7 +589,7 @@ for question, arms in found.items():
     display(results.save_figure(run, f"experiment_{question.replace(' ', '_')}", figure))
 
 # %% [markdown]
-# The recorded `laptop` run, one seed, so read nothing into differences of a point or less:
+# The recorded `laptop` run, one seed, so read nothing into differences below a point and a half:
 #
 # | what was changed | validation accuracy (%) | against the default |
 # |---|---|---|
@@ -603,11 +605,11 @@ for question, arms in found.items():
 # | 11 layers / 19 layers | 18.4 / 12.8 | +3.8 / -1.8 |
 #
 # Two kinds of parts can be told apart. Batch norm, the schedule and the warm-up help the network to *learn*, and that
-# shows at once. Dropout, weight decay, augmentation and label smoothing keep it from learning *by heart*, and in four
-# epochs there is nothing to keep it from: they cost, or do nothing. Depth costs, too, as long as time is short: 11
-# layers are ahead of 16, and 16 of 19. That is why `laptop` sets dropout to 0, and it is no verdict on the long
-# trainings of `colab` and `full`, where each image is seen 60 to 200 times. PyTorch (notebook 05) comes to the same
-# order, arm by arm, but for differences of a point or two.
+# shows at once. Dropout, augmentation, label smoothing and, in its way, weight decay keep it from learning *by heart*,
+# and in four epochs there is nothing to keep it from: they cost, or make no difference that one seed can show. Depth
+# costs, too, as long as time is short: 11 layers are ahead of 16, and 16 of 19. That is why `laptop` sets dropout to 0,
+# and it is no verdict on the long trainings of `colab` and `full`, where each image is seen 60 to 200 times. PyTorch
+# (notebook 05) comes to the same order, arm by arm, but for differences of a point or two.
 #
 # ## The test images, once
 #
@@ -629,10 +631,10 @@ print(f"VGG-16 minus LeNet: {margin:+.2f} points (top-1)")
 
 # %% [markdown]
 # **Which classes are confused?** A table of a hundred by a hundred is hard to read, so we add it up by the twenty
-# superclasses. Errors inside a superclass, a maple for an oak, are then no errors any more; what is left are the
-# confusions between groups. If errors fell on any other class alike, 4 of 99, 4 %, would stay inside. Behind it: the
-# five worst and the five best classes by F1 (notebook 01), the most frequent confusions, and the errors, worst first,
-# with the true class → the answer (its probability).
+# superclasses. Errors inside a superclass, a maple for an oak, are then no errors any more. If errors fell on any other
+# class alike, 4 of 99, 4 %, would stay inside. Below the table: the five worst and the five best classes by F1
+# (notebook 01), the most frequent confusions, and the errors, worst first, with the true class → the answer (its
+# probability).
 
 # %%
 predictions = test_logits["VGG-16", SEED].argmax(1)
@@ -678,10 +680,11 @@ for layer in ("block1_convolution2", "block3_convolution3", "block5_convolution3
 
 # %% [markdown]
 # The first block wants plain colours, the third waves, grids and chequered patterns of one direction and a few pixels
-# wide. The last one mixes them: dots, arches, round things with a rim. Nobody told the network to build up its
-# knowledge in this order; it is what works.
+# wide. The last one mixes them: dots, arches, round things with a rim. The first block has no choice, its filters see
+# only 5 x 5 pixels; the rest is what training found.
 #
-# **Activations.** One test image on its way: the first eight maps behind each of the first three blocks.
+# **Activations.** One test image on its way: the first eight maps behind each of the first three blocks, 16, 8 and 4
+# pixels wide: how far can its outline be followed?
 
 # %%
 chosen = test_set.stratified(min(6, len(test_set)), seed=0)
@@ -693,7 +696,8 @@ for name in layer_names:
         maps[name][0].transpose(2, 0, 1)[:8], [f"{name}, {number}" for number in range(8)])))
 
 # %% [markdown]
-# **What a class would like to see.** The same climb, now for the logit of one class [4]: ten of the hundred.
+# **What a class would like to see.** The same climb, now for the logit of one class [4]: ten of the hundred. Would you
+# know them?
 
 # %%
 class_indices = np.linspace(0, train_set.num_classes - 1, min(10, train_set.num_classes)).astype(int).tolist()
@@ -703,10 +707,10 @@ results.save_figure(run, "class_ascent", plots.image_grid(
     dreams, [train_set.class_names[label] for label in class_indices], num_columns=5))
 
 # %% [markdown]
-# **Where does it look?** *Grad-CAM* [5] weighs the maps of a layer by how much each raises the logit of the class. The
-# usual choice is the last convolution, but there VGG-16 has only 2 x 2 places left of so small an image; we take the
-# third block's, 8 x 8 places. A map proves nothing by looking plausible, so the second figure repeats it on a network
-# with **random** weights [6]: where the two figures agree, the map shows the image, not what was learnt.
+# **Where does it look?** *Grad-CAM* [5] weighs the maps of a layer by how much each raises the logit of the true class.
+# The usual choice is the last convolution, but there VGG-16 has only 2 x 2 places left of so small an image; we take
+# the third block's, 8 x 8 places. A map proves nothing by looking plausible, so the second figure repeats it on a
+# network with **random** weights [6]: where the two figures agree, the map shows the image, not what was learnt.
 
 # %%
 layer = "block3_relu3"
@@ -740,6 +744,8 @@ metrics = {
     "learning_rate": best_rate["VGG-16"], "baseline_learning_rate": best_rate["LeNet"],
     "seconds_per_epoch": seconds_per_epoch, "images_per_second": len(train_set) / seconds_per_epoch,
     "optimizer_steps": num_steps, "images_seen": num_steps * min(cfg.batch_size, len(train_set)),
+    **{f"{network}: {name}": histories[network, SEED][-1][name]
+       for network in NETWORKS for name in ("train_accuracy", "validation_accuracy")},
     **{f"original: {name}": history[-1]["validation_accuracy"] for name, history in original.items()},
     **{f"{question}: {arm}": value for question, arms in found.items() for arm, value in arms.items()},
 }
@@ -808,7 +814,8 @@ runtime.self_check(check_2, exercise_2)
 
 # %% [markdown]
 # **3. A schedule of your own.** Write the *triangle*: up from 0 to 1 in a straight line over the first half of all
-# steps, down to 0 over the second. Then put it into `Schedule` and compare it with the cosine.
+# steps, down to 0 over the second. Then put it into `Schedule` and compare it with the cosine (`train_arm` trains it;
+# set `warmup_fraction` to 0).
 
 # %% tags=["exercise"]
 def exercise_3(step, num_steps):
@@ -841,12 +848,12 @@ def solution_3(step, num_steps):
 # %% [markdown]
 # ## Conclusion
 #
-# A network as deep as VGG-16 can be trained from scratch once batch norm keeps its signals in order; without it the
+# A network as deep as VGG-16 trains from scratch with ease once batch norm keeps its signals in order; without it the
 # same learning rate fails outright. With a quarter of its width and fifteen epochs on two CPU cores it reaches 52.1 %
 # of a hundred classes (one seed; PyTorch, in notebook 05, 51.2 %), 2.6 points more than a wide LeNet with as many
-# parameters. The recipe matters as much as the network: schedule and warm-up were worth two to five points in a short
-# run, and the parts that fight learning by heart cost instead of helping. Measure before you believe, and measure under
-# the conditions you will train in.
+# parameters. The recipe matters, too: schedule and warm-up were worth two to five points in a short run, and the parts
+# that fight learning by heart cost points or made no difference. Measure before you believe, and measure under the
+# conditions you will train in.
 #
 # Next: notebook 03 shows the other way to make depth work, the skip connection; notebook 05 tells this lesson in
 # PyTorch, with the training loop written out.
@@ -865,3 +872,4 @@ def solution_3(step, num_steps):
 # 7. weiaicunzai. pytorch-cifar100. https://github.com/weiaicunzai/pytorch-cifar100
 # 8. Y. Chen. PyTorch CIFAR models. https://github.com/chenyaofo/pytorch-cifar-models
 # 9. S. Ioffe, C. Szegedy. Batch normalization. 2015. https://arxiv.org/abs/1502.03167
+# 10. T. van Laarhoven. L2 regularization versus batch and weight normalization. 2017. https://arxiv.org/abs/1706.05350

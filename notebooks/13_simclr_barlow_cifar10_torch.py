@@ -28,7 +28,7 @@
 # | Data | CIFAR-10: 50,000 training and 10,000 test photographs, 32 x 32 pixels in colour, ten classes (171 MB) |
 # | Method | SimCLR and Barlow Twins; ResNet-18 with the CIFAR stem; kNN, linear probe and fine-tuning |
 # | Expected, `laptop` | vote of nearest neighbours at least 55 %, 18 points (Barlow Twins: 12) above no training |
-# | Expected, `colab` and `full` | a linear layer on the features at least 85 % (Barlow Twins: 83 %); 91.5 %; one seed |
+# | Expected, `colab` and `full` | linear layer on features at least 85 % (Barlow Twins: 83 %) and 91.5 %; one seed |
 # | You need | notebook 06 (residual networks, augmentation on the device) |
 # | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, torch 2.11) |
 #
@@ -222,8 +222,8 @@ train_images, validation_images, test_images = (
 #    {\sum_{k \neq i} \exp\big(\mathrm{sim}(z_i, z_k) / \tau\big)} , \qquad
 #    L = \frac{1}{2N} \sum_{i=1}^{2N} \ell_i . $$
 #
-# Read it as classification: which of the other $2N - 1$ vectors is the other view of image $i$? If all similarities are
-# the same, each has probability $1 / (2N - 1)$ and the loss is $\ln(2N - 1)$. A small temperature makes the differences
+# Read it as classification: which of the other $2N - 1$ vectors is the partner of $z_i$? If all similarities are the
+# same, each has probability $1 / (2N - 1)$ and the loss is $\ln(2N - 1)$. A small temperature makes the differences
 # between similarities count for more. This is the equation in code, one row at a time:
 
 # %%
@@ -262,7 +262,7 @@ print(f"all rows equal: {losses.nt_xent(ones, ones, 0.5):.6f}, ln(127) = {math.l
 # (*redundancy reduction*), weighted by $\lambda$. The formula alone is no correlation yet: a column with the same
 # constant for every image would count as a perfect match, $C_{ii} = 1$. The paper therefore assumes that each column
 # has mean 0 over the batch, and `losses.barlow_twins` sees to it. How much that matters, on vectors whose mean is not
-# 0:
+# 0, the last line printed below shows:
 
 # %%
 def barlow_twins_naive(view_a, view_b, redundancy_weight):
@@ -292,10 +292,10 @@ print(f"the equation on the raw vectors: {barlow_twins_naive(shifted_a, shifted_
 #
 # The *encoder* is a ResNet-18 with the stem of CIFAR: a 3 x 3 convolution of stride 1 and no pooling in place of the
 # 7 x 7 convolution of stride 2, which would throw away most of a 32 x 32 image before the first block (`laptop` has a
-# smaller one of the same kind). Its features, the mean over the last maps, are what we are after. On top sits the
-# *projection head*, whose output the loss sees; `forward` returns both. The head is thrown away after training: the
-# loss makes its output forget whatever differs between views, such as the colour, which other tasks may need [1].
-# SimCLR's head has two layers, that of Barlow Twins three, the last without batch norm.
+# smaller one of the same kind). Its features, the mean over the last feature maps, are what we are after. On top sits
+# the *projection head*, whose output the loss sees; `forward` returns both. The head is thrown away after training:
+# the loss makes its output forget whatever differs between views, such as the colour, which other tasks may need [1].
+# SimCLR's head has two linear layers, each followed by batch norm; that of Barlow Twins has three, the last without.
 
 # %%
 class TwoViewModel(nn.Module):
@@ -338,7 +338,8 @@ assert training.count_parameters(networks.resnet(stem="cifar")) == 11_168_832  #
 #
 # The jitter is SimCLR's for CIFAR-10 (its strength 0.5, no blur); crops from 20 % and grey with 0.1 follow [6]. Each
 # image of the batch has its own draw of everything, even its own order of the four colour operations, all at once on
-# the device. The helper is checked against torchvision's functions, image by image.
+# the device. The helper is checked against torchvision's functions, image by image. Below: what do all views of an
+# image share?
 
 # %%
 def random_view(images, options):
@@ -362,9 +363,10 @@ results.save_figure(run, "views", plots.image_grid(
 # %% [markdown]
 # The *loader* is `training.batches`: the images lie on the device as bytes, an epoch is a random order of them, and a
 # batch is cut out by index; a last batch that is not full is left out. Two calls of `random_view` make the pair. The
-# optimiser is SGD with Nesterov momentum 0.9 for SimCLR (settings of [6]) and Adam for Barlow Twins (settings of [8];
-# in short trials SGD was far slower there). The learning rate rises from 0 in a straight line (*warm-up*) and falls
-# along half a cosine. All hyper-parameters of the two methods:
+# optimiser is SGD with Nesterov momentum 0.9 for SimCLR and Adam for Barlow Twins (in short, unrecorded trials SGD
+# was far slower there); `colab` and `full` take learning rates, batch sizes and weight decays from [6] and [8]. The
+# learning rate rises from 0 in a straight line (*warm-up*) and falls along half a cosine. All hyper-parameters
+# (`temperature` is SimCLR's, `redundancy_weight`, $\lambda$, Barlow Twins'):
 
 # %%
 DEFAULTS = {"method": "SimCLR", "learning_rate": cfg.simclr_learning_rate, "weight_decay": cfg.simclr_weight_decay,
@@ -414,14 +416,14 @@ print(f"untrained: {losses.nt_xent(view_a, view_b, 0.5):.3f}, with wrong partner
 # four numbers, on validation images:
 #
 # - **kNN** (k nearest neighbours): label each validation image by a vote, weighted by similarity, of the 20 or 200
-#   training images with the most similar features. No parameter is trained; it shows whether images of one class lie
+#   nearest of `knn_images` training images. No parameter is trained; it shows whether images of one class lie
 #   together.
 # - **Alignment**: the mean squared distance between the projections of two views of an image, scaled to length 1.
 #   0 is best, *if* the projections are not all the same.
 # - **Uniformity**: the logarithm of the mean of $\exp(-2 d^2)$ over all pairs of projections at distance $d$. It is 0
 #   if all are the same and near -4 if they are spread over the sphere [3].
-# - **Effective rank**: in how many directions the features vary about their mean; 1 if all lie on a line, 0 if all are
-#   the same ([4], there with the mean left in).
+# - **Effective rank**: in how many directions the features vary about their mean (exponential of the entropy of the
+#   singular values); 1 if all lie on a line, 0 if all are the same ([4], there with the mean left in).
 #
 # *Collapse*, the danger of every method that pulls views together, is when all images get the same vector: alignment
 # **and** uniformity then both come near 0. The effective rank says how many directions are used, not how far; read it
@@ -567,10 +569,10 @@ for method, seconds in seconds_per_epoch.items():
 # ## Experiments: temperature, augmentation, batch size, collapse
 #
 # Each arm trains SimCLR anew on a part of the training images with one option changed, and is judged by kNN on the
-# validation images. `left_out` takes one operation out of the views; the learning rate goes with the batch size; *no
-# negatives* only pulls the two views together, $1 - \mathrm{sim}(z_i, z_{j(i)})$. One seed each in most profiles:
-# chance alone moves a number by 0.7 points with 5,000 validation images (`laptop`), by one with 2,000, and another seed
-# may move it more.
+# validation images (for the random encoder's, see part 4). `left_out` takes one or two operations out of the views;
+# the learning rate is proportional to the batch size; *no negatives* only pulls the two views together,
+# $1 - \mathrm{sim}(z_i, z_{j(i)})$. One seed each in most profiles: the standard error is 0.7 points with 5,000
+# validation images (`laptop`), one with 2,000, and another seed may move a number further.
 
 # %%
 def train_arm(changes, seed):
@@ -609,13 +611,13 @@ if "negatives" in found:
 # | batch size, learning rate | 64, 0.1: 40.3; 128, 0.2: 38.9; 256, 0.4: 35.9 |
 # | negatives | with: 38.9; without: 32.0 |
 #
-# - **The views decide.** Without the crop 15 points are lost, without the colour operations 7: the largest differences
-#   here; [1] found the same two to matter most. Both arms have a *lower loss* than the default (1.3 and 1.9 against
-#   3.4): the question has become easier, and less is learnt by answering it. So losses of different views cannot be
-#   compared.
+# - **The views decide.** Without the crop 15 points are lost, without the colour operations 7: the largest
+#   differences here; [1] found the same two to matter most. Both arms have a *lower loss* than the default (1.3 and
+#   1.9 against 3.4, in TensorBoard): the question has become easier, and less is learnt by answering it. So losses of
+#   different views cannot be compared.
 # - **Temperature.** About two points between 0.07 and the others. One seed cannot tell them apart.
 # - **Batch size.** 256 is 3 points below 128. At equal epochs it takes half as many steps, 78, so this is no word
-#   against large batches, which [1] found to help when there are enough steps.
+#   against large batches: [1] found them to help, the more the shorter the training (of 100 epochs and more).
 # - **Without negatives** alignment falls to 0.04 and uniformity rises to -0.15: nearly all projections are the same.
 #   A loss that only pulls together is perfectly content with that: its value has fallen to 0.05. The encoder below the
 #   head keeps more (effective rank 14, against 54), but its neighbours are worth 7 points less.
@@ -757,8 +759,8 @@ for stage in ("linear", "fine-tuned"):
 
 # %% [markdown]
 # The best linear layer goes into `simclr_lin_best.pt`, together with the encoder. It was trained on standardised
-# features; so that nothing else is needed, their scale is taken into its weights. Read back from the file, the two give
-# the same accuracy.
+# features; so that nothing else is needed, their scale is taken into its weights. Read back from the file, the two
+# give the same accuracy, up to rounding.
 
 # %%
 probe, (mean, std) = copy.deepcopy(classifiers["SimCLR", "linear"]).cpu(), map(torch.from_numpy, scales["SimCLR"])
@@ -796,7 +798,7 @@ results.save_figure(run, "neighbours", plots.image_grid(
 
 # %% [markdown]
 # *t-SNE* [5] lays the features of test images out in the plane so that near ones stay near; distances between far
-# groups mean nothing. The random encoder's map stands beside it, since t-SNE can make structure out of very little.
+# groups mean little. The random encoder's map stands beside it, since t-SNE can make structure out of very little.
 
 # %%
 shown, maps = test_set.stratified(min(2000, len(test_set)), seed=0), {}
@@ -809,7 +811,8 @@ for method, model in models.items():
 results.save_figure(run, "tsne", plots.embedding(maps, shown.labels, shown.class_names, method="t-SNE"))
 
 # %% [markdown]
-# The recorded `laptop` run, on the test images (one seed):
+# The recorded `laptop` run, on the test images (one seed; all training images vote, not `knn_images` as in the
+# curves):
 #
 # | encoder | kNN (%) | linear probe (%) | fine-tuned, two epochs (%) |
 # |---|---|---|---|
@@ -818,15 +821,15 @@ results.save_figure(run, "tsne", plots.embedding(maps, shown.labels, shown.class
 # | random encoder | 40.3 | 44.7 | 57.4 |
 #
 # - **Learnt without labels.** Six epochs of SimCLR are worth 24 points of kNN and 22 of the linear probe. Train and
-#   test accuracy of the probe lie within two points of each other: a linear layer can learn nothing by heart here.
+#   test accuracy of the probe lie within two points of each other: a linear layer can learn little by heart here.
 # - **Barlow Twins** gains 14 points of kNN, a good half of that, at equal epochs and in equal time. It had its own
 #   optimiser; a dozen other settings (batch size, learning rate, width of the head, $\lambda$, stronger crops), tried
-#   for a fraction of an epoch on validation images, hardly differed. Where both train for 200 epochs [7], they end
-#   level: Barlow Twins starts more slowly.
-# - **Fine-tuning** is the wrong place to look for the difference: after two epochs with all 45,000 labels the three lie
-#   within four points. And the network fine-tuned from SimCLR is *worse* than the linear layer on the frozen one: two
-#   epochs with a learning rate made for training from scratch first undo what was learnt. After one epoch it is 21
-#   points ahead of the network from scratch (see the curves); a good start pays when labels or steps are few.
+#   for a fraction of an epoch, judged on validation images and not recorded, hardly differed. Where both train for
+#   200 epochs [7], they end half a point apart: perhaps Barlow Twins only starts more slowly.
+# - **Fine-tuning** is the wrong place to look for the difference: after two epochs with all 45,000 labels the three
+#   lie within four points. And the network fine-tuned from SimCLR is *worse* than the linear layer on the frozen one,
+#   perhaps because this learning rate, the same as from scratch, undoes much of what was learnt. Yet after one epoch
+#   it is 21 points ahead of the network from scratch (see the curves): a good start pays when steps are few.
 # - **Neighbours and maps.** Most neighbours of a frog, a horse or a dog are animals, those of an automobile include a
 #   white dog and a white bird; an airplane lies among ships, which share its background. The deer in front of blue is
 #   taken for something in the sky. t-SNE shows a side of animals and a side of vehicles for SimCLR, no clean groups:
@@ -883,7 +886,7 @@ record = results.save(run, cfg, metrics, targets, [train_set, validation_set, te
 # - **Uniformity rises towards 0** while alignment falls to 0: collapse, see the experiments.
 # - **The loss stops far above 0**: that is normal. Similarities lie between -1 and 1, so with $N$ = 256, $\tau$ = 0.5,
 #   perfect pairs and all else unrelated it is $\ln(1 + 510 \, e^{-2})$ = 4.25.
-# - **Out of memory**: halve both batch sizes, and both learning rates with them.
+# - **Out of memory**: halve `simclr_batch_size`, `simclr_learning_rate` and `barlow_batch_size` in `OVERRIDES`.
 # - **The data cannot be downloaded**: the message names the hosts, the files and the folder to put them in.
 # - **The notebook seems not to train**: it resumed a finished run, and says so. Delete the folder `runs` to start over.
 #
@@ -914,8 +917,9 @@ runtime.self_check(check_1, exercise_1)
 
 # %% [markdown]
 # **2. What does the temperature do?** The gradient of $\ell_i$ with respect to the similarity of $z_i$ and a negative
-# $z_k$ is $p_k / \tau$, with $p_k$ the share of $\exp(\mathrm{sim}(z_i, z_k) / \tau)$ in the sum over all $k \neq i$.
-# Return, for one anchor, the share of each negative in the sum *of the negatives alone*: how its push is divided.
+# $z_k$ is $p_k / \tau$, with $p_k$ the share of $\exp(\mathrm{sim}(z_i, z_k) / \tau)$ in the denominator of $\ell_i$.
+# Return, for one anchor, the share of each negative in the sum *of the negatives alone*: how the push is divided
+# among them.
 
 # %% tags=["exercise"]
 def exercise_2(similarities, temperature):
@@ -970,12 +974,12 @@ def solution_3(a, b):
 # %% [markdown]
 # ## Conclusion
 #
-# Two losses, one with negatives and one without, teach an encoder to see without a single label. With seven minutes on
-# two CPU cores, a small ResNet's neighbours agree on the class of 64 % of the test images, 24 points more than without
-# training; Barlow Twins is at a good half of that gain after as many epochs. What the views hide decides what is
-# learnt: the crop most of all. And nearest neighbours, a frozen linear layer and fine-tuning answer three different
-# questions, which should never be mixed up: the three encoders span more than 20 points under the first two and less
-# than four under the third.
+# Two losses, one with negatives and one without, teach an encoder to see without a single label. With seven minutes
+# on two CPU cores, a small ResNet's neighbours agree on the class of 64 % of the test images, 24 points more than
+# without training; Barlow Twins is at a good half of that gain after as many epochs. How the views differ decides
+# what is learnt, the crop most of all. And nearest neighbours, a frozen linear layer and fine-tuning answer three
+# different questions, which should never be mixed up: the three encoders span more than 20 points under the first two
+# and less than four under the third.
 #
 # Next: notebook 09 goes on to SimCLRv2 (in Keras; a look at notebook 01 for `fit` is enough), where few labels and a
 # second, smaller network come in; notebook 14 tells this lesson in Keras; notebook 16 compares such methods on photos
