@@ -186,11 +186,11 @@ print(config.table(cfg))
 # `unlabelled` join them.
 #
 # In one respect this is easier than life: who has 1,000 labels does not have 5,000 more to choose a learning rate by
-# [1]. All arms below share this luxury, so it favours none.
+# [1]. All *arms* (trainings compared) share this luxury, so it favours none.
 #
 # The *foreign* images come from CIFAR-100. Its hundred classes are none of CIFAR-10's: even its pickup trucks were left
-# out of CIFAR-10 on purpose [2]. They stand for what lies in any large heap of unlabelled pictures. Beside photographs
-# of your own there are none: nobody knows what would be foreign to these.
+# out of CIFAR-10 on purpose [2]. They stand for what any large heap of pictures holds. Beside photographs of your own
+# there are none: nobody knows what would be foreign to these. The picture: labelled images, then foreign ones.
 
 # %%
 train_all = data.load(cfg.data_set, "train", stand_in=cfg.stand_in, own_folder=DATA)
@@ -234,7 +234,7 @@ results.save_figure(run, "samples", plots.image_grid(
 # | none | the image as it is |
 # | brightness, contrast, saturation | times $1 - m$ to $1 + m$ |
 # | contrast stretched | so that darkest and brightest value become 0 and 1 |
-# | fewer levels of each colour (*posterise*) | 16 to $16 - 14 m$ |
+# | each colour in fewer steps (*posterise*) | 16 to $16 - 14 m$ of them |
 # | bright pixels inverted (*solarise*) | those above 1 to $1 - m$ |
 # | a part enlarged | $1 - 0.8 m$ of the area or more |
 # | a grey square | its side is $m / 2$ of the image's |
@@ -246,7 +246,7 @@ results.save_figure(run, "samples", plots.image_grid(
 # There is a `keras.layers.RandAugment`. In Keras 3.13 it draws the strength for each image, but *which operations* once
 # for the whole batch (look for `layer_idxes` in its source), and its rotations keep a GPU's XLA compiler out of the
 # training step. So we write our own: all operations are computed for all images, and each image takes the result that
-# was drawn for it. That sounds wasteful, but each is a few passes over a small array.
+# was drawn for it. Each is only a few passes over a small array. Each row below: an image and seven noisy views.
 
 # %%
 def all_operations(images, strength, magnitude, generator):
@@ -524,16 +524,17 @@ print(f"validation accuracy in % by learning rate {rates}, chosen {DEFAULTS['lea
 
 # %% [markdown]
 # If the best value sits at the end of the list, the list may be too short: extend it in `PROFILES` and run again. In
-# the recorded `laptop` run it does (43.9 % with 0.2 after one epoch, 42.8 with 0.1); the list was left as it is.
+# the recorded `laptop` run it does (as printed: 43.9 % with 0.2 after one epoch, 42.8 with 0.1); the list was left as
+# it is.
 #
 # ## Training: a teacher, its students, a control
 #
 # A student that beats its teacher proves little by itself: it may be larger, noised more, or trained longer. In a first
-# trial for this notebook, a student was clearly better than its teacher, which had been trained briefly and without
-# noise; and the same student, trained for as long **without a single pseudo-label**, was better than both. So here the
-# teacher has the students' noise, batches and steps from the beginning: it *is* the control of the first student, which
-# is as wide. The last student starts from other weights and may be wider, so it gets a control of its own: the same
-# network, the same first weights, noise, steps and number of images, but labelled images only.
+# trial for this notebook (not recorded), a student was clearly better than its teacher, which had been trained briefly
+# and without noise; and the same student, trained for as long **without a single pseudo-label**, was better than both.
+# So here the teacher has the students' noise, batches and steps: it *is* the control of the first student, which is as
+# wide. The last student starts from other weights and may be wider, so it gets a control of its own: the same network,
+# the same first weights, noise, steps and number of images, but labelled images only.
 #
 # One thing the control does not have: behind the last student's answers stand the trainings of its teachers. A control
 # trained for three times as long is among the experiments.
@@ -577,9 +578,9 @@ results.save_figure(run, "curves", plots.curves({arm: histories[arm, SEED] for a
 # although training has the noise and validation has not. With soft targets a student's loss cannot reach 0; and its
 # training accuracy is, for the most part, agreement with its teacher.
 #
-# In the recorded run (1,000 labels, seven passes over 20,000 images for each arm) teacher and control end at 83 % on
-# their thousand images with noise and at 56 and 54 % in validation. The student's curve rises sooner, since its images
-# are more varied and its targets easier, and ends as high.
+# In the recorded run (1,000 labels, seven passes over 20,000 images for each arm) teacher and control of the first seed
+# end at 83 % on their thousand images with noise and at 56 and 54 % in validation. The student's curve rises sooner,
+# perhaps as its images are more varied and its targets easier, and ends as high as the teacher's.
 #
 # Now the first teacher's answers, class by class: how many there are, how many pass the threshold, how many *different*
 # images are then in the first student's pool, and how many are right, among all and in the pool. A class with few
@@ -601,10 +602,11 @@ results.save_figure(run, "wrong", plots.worst_errors(unlabelled.subset(right >= 
 # surest of, true class → answer. No filter on confidence keeps them out. That errors confirm themselves from round to
 # round is the weakness of the method (*confirmation bias*), and one reason why every batch has labelled images too [7].
 #
-# On the laptop 54 % of all answers are right, and 75 % of those in the pool: the balance takes the 1,333 surest of each
-# class, out of some four thousand. That is why the threshold of 0.3, which nearly all pass, hardly matters. The classes
-# differ: of the pool's automobiles, ships and horses nearly nine in ten are right, of its cats less than half. In the
-# picture the background decides: what lies before sky or water is a ship, what stands on bright green is a frog.
+# In the recorded `laptop` run 54.8 ± 0.7 % of all answers are right, and 75.8 ± 0.9 % of those in the pool (three
+# seeds): the balance takes the 1,333 surest of each class, out of some four thousand. That is why the threshold of 0.3,
+# which nearly all pass, hardly matters. The classes differ (first seed): of the pool's automobiles, ships and horses
+# nearly nine in ten are right, of its cats less than half. In the picture the background decides: what lies before sky
+# or water is a ship, what stands on bright green is a frog.
 #
 # ## Foreign images
 #
@@ -626,8 +628,8 @@ results.save_figure(run, "confidence", plots.curves(counted, ["within 5 points (
 # the curves lie apart, and it cannot tell a foreign image from a hard one of our own.
 #
 # For some thresholds: how many of our own images pass it, how many of these are answered rightly, how many foreign
-# images pass it; and if the two kinds lie in one heap, how much of what a balanced pool takes from it is foreign. (On
-# the laptop 20,000 of 64,000 images are foreign, 31 %.)
+# images pass it; and if the two kinds lie in one heap, how much of what a balanced pool takes from it is foreign. (With
+# `laptop` 20,000 of 64,000 images are foreign, 31 %.)
 
 # %%
 FILTER = {}
@@ -640,9 +642,10 @@ for threshold in (0.0, 0.3, 0.5, 0.8, 0.95):
 display(pd.DataFrame(FILTER).T.rename_axis("threshold").add_suffix(", %").round(1))
 
 # %% [markdown]
-# In the recorded run foreign images look like our wrong answers, at every confidence: a threshold of 0.8 keeps half of
-# our own, of which 70 % are right, and 37 % of the foreign ones. Taking the surest of each class leaves a fifth of the
-# pool foreign, where chance would give 31 %; no threshold up to 0.95 changes that, because there are always enough.
+# In the recorded run foreign images look like our wrong answers, at every confidence: a threshold of 0.8 keeps 68 % of
+# our right answers, 35 % of the wrong ones and 37 % of the foreign ones. Taking the surest of each class leaves a fifth
+# of the pool foreign, where chance would give 31 %; no threshold up to 0.95 changes that by more than a point, as
+# nearly all classes still have enough.
 #
 # ## Experiments
 #
@@ -715,16 +718,15 @@ display(pd.DataFrame(FITS).T.add_suffix(", %").round(1))
 # | default | 55.9 |
 # | without noise in the images; without dropout; without stochastic depth; without any | 54.8; 56.0; 56.2; 55.7 |
 # | soft labels; the second round | 56.5; 55.2 |
-# | labels only; for three times as long | 53.8; **56.9** |
-# | the surest of all classes; any; any, unfiltered | 56.6; 54.9; 54.9 |
+# | labels only; for three times as long | 53.8; 56.9 |
+# | threshold 0.8; the surest of all classes; any; any, unfiltered | 55.7; 56.6; 54.9; 54.9 |
 # | foreign images: balanced; with threshold 0.8; soft; any, unfiltered | 55.1; 55.1; 55.6; 54.4 |
 #
 # Pseudo-labels are worth two points over labels alone *for the same number of steps*. But a network that learns from
-# the thousand labels for three times as long, which is what a teacher and two students cost, is a point ahead of the
-# student, at almost 100 % of its labelled images. So small networks, trained briefly, have better uses for minutes; the
-# method pays where the labels have been used up. Of the noises only that in the images may help, and by a point only.
-# The rest points where the paper does, but within the noise: the surest images are better than any, foreign ones do a
-# little harm, and least with soft labels.
+# the thousand labels for three times as long (almost 100 % right on them) is no worse than the student, and 1.7 points
+# ahead of the second round, which costs the same. So small networks, trained briefly, may have better uses for minutes.
+# No noise is shown to help: without any, only 0.3 points are lost. The surest images are 1.7 points better than any.
+# Foreign images take 0.5 to 0.9 points off each choice, from soft labels no less, all within the noise.
 #
 # ## The test images, once
 #
@@ -746,12 +748,12 @@ results.save_figure(run, "test", plots.comparison(test_accuracy, "test accuracy 
 # %% [markdown]
 # Read the differences together. *Student minus teacher* is what the method promises, round by round and in all. (The
 # teacher is the first student's control.) *Student minus control* is what the unlabelled images have given: only if it
-# is positive by more than its standard error have the guesses helped. With three seeds a standard error is itself a
-# rough guess.
+# is positive by several standard errors have the guesses helped. With three seeds a standard error is itself a rough
+# guess: it takes three to make chance unlikely (one in twenty).
 #
 # Recorded (`laptop`, three seeds, mean and standard deviation): teacher 54.7 ± 0.7, student 56.0 ± 0.2, control 54.4 ±
 # 0.3. The student is **1.3 ± 0.4** points (standard error) ahead of its teacher and 1.5 ± 0.1 ahead of the control: the
-# guesses have helped. The gain is small, as may be expected of answers of which half are wrong.
+# guesses have helped. The gain is small: a quarter of the pseudo-labels in the pool are wrong.
 #
 # ## Corrupted images
 #
@@ -759,7 +761,8 @@ results.save_figure(run, "test", plots.comparison(test_accuracy, "test accuracy 
 # instead of 45.7 %. Here are four corruptions, written out, in five severities, with the published strengths for
 # CIFAR-10. (*Brightness* there changes the brightest of the three colours, here all.) Two of them, contrast and
 # brightness, are among RandAugment's operations, two are not: what a network has been trained to bear is a weaker test.
-# But teacher, students and control were trained with the same noise.
+# But teacher, students and control were trained with the same noise. The curves show how the errors rise with severity
+# (means of the seeds).
 
 # %%
 STRENGTHS = {"noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation; pixels are between 0 and 1
@@ -818,16 +821,17 @@ corruption_errors = {name: {arm: evaluate.mean_and_spread(100 * ratio(arm)) for 
 display(pd.DataFrame(corruption_errors).map(results.format_metric).add_suffix(", %"))
 
 # %% [markdown]
-# Recorded, in percent of the teacher's: the student has a mean corruption error of 98.2 ± 1.1, the control 101.6 ± 0.5
-# (standard deviations), but relative errors of 99.9 ± 3.9 and 101.7 ± 9.0. So the student bears corruption better only
-# because it is better on clean images; it has not become more robust. The paper's gains come with far more noise,
-# images and rounds.
+# Recorded: the student's curves are the lowest. In percent of the teacher's, it has a mean corruption error of 98.2 ±
+# 1.1, the control 101.6 ± 0.5 (standard deviations), but relative errors of 99.8 ± 3.9 and 101.7 ± 9.0. So the student
+# makes fewer errors, as on clean images; that it is more robust is not shown. The paper's gains come with far more
+# noise, images and rounds.
 #
 # ## Can its confidence be believed?
 #
 # The filter trusts the teacher's confidence, so is it right? Of the images with a confidence near 70 %, 70 % should be
 # answered rightly. The **expected calibration error** [9] is the mean distance between confidence and accuracy, over
-# bins of confidence; the diagram shows both for each bin, before self-training (teacher) and after (last student).
+# bins of confidence weighted by size; the diagram shows both for each bin, before self-training (teacher) and after
+# (last student).
 
 # %%
 calibration = {(arm, seed): evaluate.calibration(test_set.labels, evaluate.softmax(logits))
@@ -842,10 +846,10 @@ for arm, name in (("teacher", "reliability_teacher"), (ARMS[FINAL], "reliability
 # %% [markdown]
 # Bars below the dashed line mean overconfidence: the network promises more than it keeps, as one that has learnt a
 # thousand images by heart. Bars above it mean the opposite, which strong noise and soft targets can bring about: they
-# forbid the network to be sure. (Here teacher and student are both overconfident in nearly every bin: their mean
-# calibration errors are 22.4 and 21.7 %; hard labels teach a student to be as sure as its teacher.) An error of
-# calibration that all images share does not disturb the *order* that the balance goes by; it does shift what a fixed
-# threshold lets through.
+# forbid the network to be sure. (In the recorded run teacher and student are both overconfident in nearly every bin, by
+# 22.4 ± 0.9 and 21.7 ± 0.8 points: hard labels let a student become as sure as its teacher.) An error of calibration
+# that all images share does not disturb the *order* that the balance goes by; it does shift what a fixed threshold lets
+# through.
 #
 # ## Results
 #
@@ -894,8 +898,9 @@ record = results.save(run, cfg, metrics, targets, [*filter(None, (train_set, val
 # ## If something goes wrong
 #
 # - **No GPU found** in Colab: *Runtime > Change runtime type > T4 GPU*, then *Run all*.
-# - **The student is worse than its teacher**: has it seen enough images? It has a hundred times as many different ones
-#   to learn, so raise `num_epochs`, for all arms. Or the noise is too strong for a small network: lower `magnitude`.
+# - **The student is worse than its teacher**: has it seen enough images? It has ten times as many different ones to
+#   learn (`full`: fifty), so raise `num_epochs`, for all arms. Or the noise is too strong for a small network: lower
+#   `magnitude`.
 # - **The student is no better than the control**: then the pseudo-labels are too bad to help. The lines printed in
 #   training say how many are right; raise `num_labels`, or keep fewer and surer ones (a smaller `unlabelled_ratio`).
 # - **A class is missing from the pool**: the teacher gives it to no image. Lower `threshold`, raise `num_labels`.
@@ -952,7 +957,8 @@ runtime.self_check(check_2, exercise_2)
 # %% [markdown]
 # **3. Between soft and hard.** *Sharpening* raises probabilities to the power $1 / T$ and divides by their sum: $T = 1$
 # leaves them soft, $T \to 0$ makes them hard. Write it so that it also works for $T = 0.001$, where the powers are too
-# small for a computer. Then train a student on answers sharpened with $T = 0.5$.
+# small for a computer. Then sharpen `ANSWERS` with $T = 0.5$ and train a student on them, by `make_pool` and `train`
+# with `DEFAULTS | {"soft": True, "round": 1}`.
 
 # %% tags=["exercise"]
 def exercise_3(probabilities, temperature):
@@ -998,9 +1004,9 @@ def solution_3(probabilities, temperature):
 #
 # On CIFAR-10 with a thousand labels and a CPU (profile `laptop`, three seeds) the student came out 1.3 ± 0.4 points
 # above its teacher and 1.5 ± 0.1 above the control, both with as many steps: the guesses were worth something. But
-# labels alone, for three times as many steps, did as well or better (one seed), nothing was gained in robustness or
-# calibration beyond what being better brings, and a second round did not help. What the paper shows at scale, with
-# networks that have used up their labels, is not to be had in ten minutes; what can be had is the way to test it.
+# labels alone, for three times as many steps, did as well or better (one seed), and no gain was seen in robustness,
+# calibration or a second round. What the paper shows at scale, with networks that have used up their labels, is not to
+# be had in ten minutes; what can be had is the way to test it.
 #
 # Next: notebook 11 looks into distillation, where the student is smaller; notebook 09 gets its teacher without labels;
 # notebook 16 compares such methods on photos of your own.

@@ -172,8 +172,8 @@ print(config.table(cfg))
 # %% [markdown]
 # ## The data
 #
-# CIFAR-10 as in notebook 03. Nothing learns from the labels of the *training* images until the section on judging the
-# encoder (before, they only take part in a vote that trains nothing, and see to it that parts of the set have all
+# CIFAR-10 as in notebook 03. Nothing learns from the labels of the *training* images until *What can be read from the
+# features?* (before, they only take part in a vote that trains nothing, and see to it that parts of the set have all
 # classes). Some images are set aside as *validation* images, for all choices; the *test* images are used once, at the
 # end.
 
@@ -202,7 +202,7 @@ print(train_set.source)
 #
 # These are SimCLR's operations [1] with its strength of colours for CIFAR-10; crops from 20 % instead of 8 % of the
 # area are those of [3]. SimCLR leaves the blur out on CIFAR-10; the plan has it, and an experiment below asks what it
-# is worth.
+# is worth. Each row below: a photograph and seven views.
 
 # %%
 def random_view(images, generator, left_out=""):
@@ -484,7 +484,7 @@ if comparison:
 # (1.0 s there, on a GPU more), at its first step, when the model is *traced*, that is, recorded; then it saves Python's
 # work at every step. How much that is depends on how long the operations themselves take. (On a GPU, `fit` also has the
 # graph compiled by XLA, which fuses operations and takes longer at first; here that is off.) Eager mode is for looking
-# inside: `print` and a debugger work in the middle of `call`. It also takes more memory.
+# inside: `print` and a debugger work in the middle of `call`. It also takes more memory (not measured here).
 #
 # There is one more lesson in the pipeline: its `map` runs on the CPU, which in Colab has two cores for all that is to
 # be done. Our training therefore makes the views in `call`, on the device where the network computes, and the pipeline
@@ -496,8 +496,9 @@ if comparison:
 # SGD with Nesterov momentum; the learning rate rises in a straight line for the given part of all steps (*warm-up*) and
 # falls along half a cosine. Weight decay is multiplied by ten, as explained in notebook 01. A falling loss does not say
 # whether the features are of use, so after each epoch a callback takes a vote of nearest neighbours (**kNN**): for each
-# validation image, the 20 or 200 training images with the most similar features vote for its class, each weighted by
-# its similarity. That trains nothing and only shows whether images of a class lie together.
+# validation image, the 20 or 200 training images with the most similar features vote for its class, each with weight
+# $\exp(s / 0.07)$, where $s$ is its cosine similarity. That trains nothing and only shows whether images of a class lie
+# together.
 
 # %%
 KNN_SET = train_set.stratified(min(cfg.knn_images, len(train_set)), seed=0)
@@ -581,8 +582,8 @@ results.save_figure(run, "curves", plots.curves({"SimCLR": history}, ["train_los
 
 # %% [markdown]
 # In the recorded `laptop` run the loss falls from 3.8 to 2.8, and the neighbours agree on the class for 50.6 % of the
-# validation images with 5,000 images voting, against 33.8 % before training. The curve flattens, as the learning rate
-# falls to zero; more epochs would go further.
+# validation images with 5,000 images voting, against 33.8 % before training (as printed, not in the record). The curve
+# flattens, as the learning rate falls to zero; more epochs would probably go further.
 #
 # The encoder is what others will want to use: it goes into one file, and what is read back gives the same features.
 
@@ -631,14 +632,15 @@ for question, arms in found.items():
 # | layers of the head | none: 31.8; one: 39.3; two: 39.1; three: 34.4 |
 #
 # - **Views.** Crop and colours are worth most, as the paper [1] found: without the crop 14 points are lost, without the
-#   colours 9. Leaving out the crop alone is worse than leaving out both: then the colours have to be ignored, but every
-#   pixel stays in its place, so that comparing places may be all the network learns. The *blur* is worth nothing here
-#   (0.3 points, less than chance may do): at 32 pixels there is little fine grain to hide. SimCLR's
-#   authors left it out on CIFAR-10, and so might we.
-# - **Temperature.** Nothing to be told apart between 0.05 and 0.5; 1.0 is lowest, as it hardly tells near from far.
+#   colours 9. Either way less is left than the untrained encoder has (33.8 %), and without both just as much. Leaving
+#   out the crop alone is worst: the colours have to be ignored, but every pixel stays in its place, so that comparing
+#   places may be all the network learns. The *blur* is worth nothing here (0.3 points, less than chance may do): at 32
+#   pixels there is little fine grain to hide. SimCLR's authors left it out on CIFAR-10, and so might we.
+# - **Temperature.** Nothing to be told apart between 0.05 and 0.5; 1.0 is lowest, presumably as it hardly tells near
+#   from far.
 # - **Head.** With none, the features themselves have to forget what differs between views: 7 points less than with one
-#   layer or two. Between these one seed sees no difference; in the paper's long trainings two were better. Three are
-#   lower here, probably because more layers have to be trained in only 156 steps.
+#   layer or two, no more than untrained. Between one and two one seed sees no difference; in the paper's long trainings
+#   two were better. Three are lower here, probably because more layers have to be trained in only 156 steps.
 #
 # ## What can be read from the features?
 #
@@ -708,14 +710,14 @@ results.save_figure(run, "tsne", plots.embedding(maps, shown.labels, shown.class
 #
 # Three epochs without labels are worth 18 points of kNN and 16 of the linear probe. Mind the third row: the pixels
 # themselves make better neighbours than an untrained network, which throws much away. SimCLR beats them by 11 points,
-# with 64 numbers for an image instead of 3,072. A linear layer reads no more than the neighbours do, and its
-# accuracy on the training images is within a point of that on the test images.
+# with 64 numbers for an image instead of 3,072. A linear layer reads no more than the neighbours do (half a point is
+# chance), and its accuracy on the training images (printed above) is within a point of that on the test images.
 #
 # The neighbours show what has been learnt and what has not: many share colours and composition with the first image, a
 # long shape on pale sky, something red, and only then its class. Frogs and dogs find some of their kind, but the white
 # horse, on black, finds five other pale animals on dark ground. In the map of SimCLR, animals lie to the left and
-# vehicles to the right; the random encoder's shows less order. None has clean groups: that takes a larger network and a
-# hundred epochs.
+# vehicles to the right; the random encoder's shows less order. Neither has clean groups; those in the next table
+# trained larger networks, for a hundred epochs or more.
 #
 # ## Results
 #
@@ -863,7 +865,7 @@ def solution_3(similarities, labels, num_neighbours):
 # were waiting behind it.) Two views, one positive and $2N - 2$ negatives are enough for a network to begin to group
 # photographs by what they show, without a label: in three minutes on two CPU cores its nearest neighbours went from 38
 # to 56 % of the test images. What is in the views decides what it learns, the crop most of all; and whether `fit` runs
-# eagerly or as a graph decides how long it takes and how much memory, not what it learns.
+# eagerly or as a graph decides how long it takes, not what it learns.
 #
 # Next: notebook 09 goes on from here to SimCLRv2, where few labels and a second, smaller network come in; notebook 13
 # is the PyTorch lesson, with Barlow Twins beside SimCLR; notebook 10 uses labels to decide which pairs are positive;
