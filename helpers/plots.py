@@ -204,7 +204,7 @@ def _quantity(panel, units):
     shared = len(panel) > 1 and len(last_words) == 1
     unit = (units or {}).get(panel[0])
     label = (last_words.pop() if shared else _short(", ".join(panel), 60)) + (f" ({unit})" if unit else "")
-    return textwrap.fill(label, 36)  # the height of a panel
+    return textwrap.fill(label.replace("knn", "kNN"), 36)  # the height of a panel
 
 
 def curves(histories, metrics, units=None, num_columns=2, x="epoch", log=False):

@@ -134,7 +134,7 @@ run = runtime.start("08_simclrv2_hub_flowers_keras", PROFILE, SEED, USE_DRIVE)
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures); `laptop` has real photographs and small networks, on a CPU (44 minutes for all cells, as recorded); `colab`
 # is meant for a free T4 and takes the published weights; `full` trains longer. If the published weights cannot be
-# reached, the columns before show what to put into `OVERRIDES`, beginning with `{"weights": "stand-in"}`.
+# reached, the columns to the left show what to put into `OVERRIDES`, beginning with `{"weights": "stand-in"}`.
 
 # %% tags=["profiles"]
 PROFILES = {
@@ -197,7 +197,8 @@ results.save_figure(run, "samples", plots.image_grid(
 # [-1, 1]. Many programs normalise out of habit, and lose some points without an error message.
 #
 # Training sees a random window of each image, scaled and mirrored at random, each image with numbers of its own, as the
-# authors do in fine-tuning [1]. (`random_view`, with changed colours as well, is for the stand-ins further down.)
+# authors do in fine-tuning [1]: below, two originals and seven windows of each. (`random_view`, with changed colours as
+# well, is for the stand-ins further down.)
 
 # %%
 def crop_and_flip(images, generator):
@@ -241,9 +242,9 @@ results.save_figure(run, "views", plots.image_grid(
 # (exercise 3). On top of it the authors trained the *projection head* of three layers, $g(h) = W_3\,\sigma(W_2\,
 # \sigma(W_1 h))$, with $\sigma$ for batch norm and ReLU (the last layer has batch norm alone), whose output their
 # contrastive loss compares; notebook 09 has the whole story. A linear layer on the features for ImageNet's 1,000
-# classes comes with the files. The fourth network is one of `keras.applications`, also trained with ImageNet's labels,
-# but by others and in another way (in `laptop` MobileNet 0.25, a small network with a quarter of its family's usual
-# channels).
+# classes comes with the files. Beside `pretrained` and `supervised` stands a network of `keras.applications`, also
+# trained with ImageNet's labels, but by others and in another way (in `laptop` MobileNet 0.25, a small network with a
+# quarter of its family's usual channels).
 
 # %%
 HALF = "mixed_bfloat16" if run.device.startswith(("CPU", "TPU")) else "mixed_float16"  # a T4 has no bfloat16
@@ -350,8 +351,8 @@ print(f"{len(shapes)} variables, for instance", *list(shapes.items())[5:8], sep=
 # trained a little, as their models were, on *other* photographs than flowers: the 1,250 training images of imagenet-5
 # play ImageNet's part. `pretrained` sees them without labels, by SimCLR's contrastive loss on two views (NT-Xent: find
 # the other view of your own image among all views of the batch; equation in notebook 09); `supervised` sees the same
-# photographs for as many steps, with labels. Neither has ever seen ImageNet; what they show is the method in small, not
-# SimCLRv2.
+# photographs for as many steps, with labels. Neither has seen more of ImageNet than these; what they show is the method
+# in small, not SimCLRv2.
 
 # %%
 def stand_in(kind):
@@ -421,10 +422,11 @@ if published.loaded is not None and keras.backend.backend() == "tensorflow":
 
 # %% [markdown]
 # Two: kernel and bias of the new layer. Keras 3 looks after its own variables only, and those of the loaded function
-# are TensorFlow's. So "fine-tuning" such a model trains a linear layer on frozen features, and no message says so; many
-# threads of [2] are about this. (`trainable=True` there is no help: it makes batch norm use the batch's statistics. In
-# the published files it also ends in a `LookupError` as soon as a gradient is asked for.) There are ways to hand the
-# variables over one by one. We take a plainer one: the *weights* go into a network of our own.
+# are TensorFlow's (the file's own list of trainable ones is empty). So "fine-tuning" such a model trains a linear layer
+# on frozen features, and no message says so; many threads of [2] are about this. (`trainable=True` there is no help: it
+# makes batch norm use the batch's statistics. In the published files it also ends in a `LookupError` as soon as a
+# gradient is asked for.) There are ways to hand the variables over one by one. We take a plainer one: the *weights* go
+# into a network of our own.
 #
 # ## The import
 #
@@ -477,8 +479,8 @@ for kind, published in PUBLISHED.items():
 #
 # The authors' notebook [2] trains a linear layer on flowers for **10 steps** and prints the accuracy of the batch, 64
 # images, at each of them. No image is set aside and nothing is compared with. Here are those ten steps, on the frozen
-# features (momentum SGD at 0.1: LARS, the authors' optimiser, explained in notebook 09, leaves this layer to it), with
-# two more columns: the accuracy on the same batch *after* the step, and that on the validation images.
+# features (momentum SGD at 0.1: for this layer the authors' optimiser, LARS of notebook 09, is just that), with two
+# more columns: the accuracy on the same batch *after* the step, and that on the validation images.
 
 # %%
 ENCODERS = {kind: IMPORTED[kind][0] for kind in KINDS} | {
@@ -507,8 +509,9 @@ display(pd.DataFrame(table, index=pd.RangeIndex(1, 11, name="step"), columns=[
 # that anyone else could be compared on. The second column looks at the very images the step has just learnt from; over
 # many steps that flatters, after a single one it may go either way. Only the third can be used to choose anything; and
 # after choosing, not even that one. In the recorded `laptop` run (with the stand-in, so all of it is low) the last line
-# reads 37.5, 31.2 and 29.6 %: eight points between what would be printed and what the classifier can do. (The second is
-# below the first: momentum carries a step along with those before it, so that it need not help the batch at hand.)
+# reads 37.5, 31.2 and 29.6 %: eight points between what would be printed and what the classifier can do (the standard
+# error of 64 images is six). (The second is below the first: momentum carries a step along with those before it, so
+# that it need not help the batch at hand.)
 #
 # ## Four networks, three ways to use them
 #
@@ -597,9 +600,9 @@ results.save_figure(run, "learning_rates", plots.comparison({
 # %% [markdown]
 # Where the best value sits at an end of the list, the list may be too short; extend it in `PROFILES`. Look at how the
 # arms differ in it: a pretrained network has something to lose, and large steps destroy it; a network from scratch has
-# to get somewhere in few steps. In `laptop` it shows: ImageNet's MobileNet has 69 % at 0.01 and 45 % at 0.1; scratch
-# and the `pretrained` stand-in, which has little to lose, take 0.1, the end of the list. (For scratch that is within
-# the noise: 60.0 ± 5.5 against 58.2 ± 1.4 at 0.03.)
+# to get somewhere in few steps. In `laptop` it shows: ImageNet's MobileNet has 69.0 ± 0.5 % at 0.01 and 45 ± 8 % at 0.1
+# (two draws); scratch and the `pretrained` stand-in, which has little to lose, take 0.1, the end of the list. (For
+# scratch that is within the noise: 60.0 ± 5.5 against 58.2 ± 1.4 at 0.03.)
 #
 # ## The test images, once
 #
@@ -655,13 +658,13 @@ results.save_figure(run, "label_efficiency", figure)
 # %% [markdown]
 # Left, the question of this notebook: `pretrained` against `supervised`, the same architecture by the same authors,
 # with and without labels. Where the bars overlap, the draw of the labelled images matters as much as the network.
-# Right, what happens when the networks may change: compare each curve with its neighbour to the left, and all of them
-# with *from scratch*, which had the same labels and steps. ImageNet has flowers among its classes (daisies, for one),
-# so the supervised networks have been told about some of them; that is an advantage which has nothing to do with the
-# method.
+# Right, what happens when the networks may change: compare each curve with its namesake on the left (colours may
+# differ), and all of them with *from scratch*, which had the same labels and steps. ImageNet has flowers among its
+# classes (daisies, for one), so the supervised networks have been told about some of them; that is an advantage which
+# has nothing to do with the method.
 #
-# Recorded in `laptop`, where both are **stand-ins**, trained for 1,000 steps on 1,250 other photographs (test accuracy
-# in percent, mean and standard deviation of three draws):
+# Recorded in `laptop`, where both are **stand-ins**, trained for about 1,000 steps on 1,250 other photographs (test
+# accuracy in percent, mean and standard deviation of three draws):
 #
 # | | 26 labels (1 %) | 264 (10 %) | 2,642 (all) |
 # |---|---|---|---|
@@ -669,18 +672,19 @@ results.save_figure(run, "label_efficiency", figure)
 # | `supervised` | 39.8 ± 0.9 | 53.3 ± 1.2 | 61.3 |
 # | MobileNet 0.25 (ImageNet) | 42.9 ± 7.9 | 63.5 ± 1.1 | 71.9 |
 # | random encoder | 29.5 ± 5.7 | 42.8 ± 1.9 | 51.2 |
-# | trained: `pretrained` | 39.2 ± 4.2 | 58.6 ± 0.7 | 65.4 ± 1.6 |
+# | trained: `pretrained` | 39.1 ± 4.2 | 58.6 ± 0.7 | 65.4 ± 1.6 |
 # | `pretrained`, from head layer 1 | 35.9 ± 4.6 | 56.1 ± 1.3 | 64.2 ± 1.9 |
 # | `supervised` | 40.1 ± 1.8 | 54.8 ± 1.8 | 62.9 ± 0.6 |
 # | MobileNet 0.25 (ImageNet) | 44.4 ± 3.2 | **66.3 ± 1.3** | **77.6 ± 0.4** |
 # | from scratch | 40.6 ± 3.1 | 57.5 ± 2.9 | 63.4 ± 0.2 |
 #
-# Bold is the best of a column where it is ahead by more than the spread. So the self-supervised *stand-in* is no better
-# than a random encoder in the probe with few labels, three points better with all; as a start it differs from none by
-# -1.5, 1.1 and 2.0 points, about as much as the draws do. Six minutes on 1,250 photographs teach SimCLR little, and
-# that changed colours do not matter is hardly a help with flowers. That is a result about the stand-in; about SimCLRv2
-# it says nothing. What does show, small as it is: a network that has seen a million photographs is far ahead with 264
-# labels and with all. With 26 the draws differ too much to say.
+# Bold is the best of a column where it is ahead by more than the spread. In the probe with 264 labels the
+# self-supervised *stand-in* is 10.9 ± 1.5 points behind the supervised one and no better than a random encoder; with
+# all labels it is three points better than that, which 734 test images cannot tell from nothing. As a start it differs
+# from none by -1.5, 1.1 and 2.0 points (standard errors 3.0, 1.7 and 1.0); nor does `supervised` help. A few minutes on
+# 1,250 photographs teach SimCLR little, and to overlook colours is hardly a help with flowers. That is a result about
+# the stand-in; about SimCLRv2 it says nothing. What does show: MobileNet, small as it is, has seen a million
+# photographs and is far ahead with 264 labels and with all. With 26 the draws differ too much to say.
 #
 # ## What do the features know?
 #
@@ -734,12 +738,12 @@ display(results.save_figure(run, "confusion", plots.confusion(matrix, test_set.c
 results.save_figure(run, "errors", plots.worst_errors(test_set, chosen, count=16))
 
 # %% [markdown]
-# Some of these are the set's own errors: it has a few photographs without any flower, and one picture that is there
+# Not every error is the network's: the set has a few photographs without any flower, and one picture that is there
 # twice, as a rose and as a tulip.
 #
 # ## Results
 #
-# No table of SimCLRv2 on these flowers has been published that says on which images it was measured. For orientation,
+# We know of no published table of SimCLRv2 on these flowers that says on which images it was measured. For orientation,
 # the authors' own numbers [2], on **ImageNet**, *top-1* (the plain) accuracy in percent:
 #
 # | `r50_1x_sk0` | linear probe | fine-tuned, 1 % of labels | 10 % | 100 % |
@@ -747,7 +751,7 @@ results.save_figure(run, "errors", plots.worst_errors(test_set, chosen, count=16
 # | self-supervised | 71.7 | 57.9 | 68.4 | 76.3 |
 # | supervised | | | | 76.6 |
 #
-# There, with all labels, pretraining without labels comes within a point of training with them.
+# There, fine-tuned with all labels, the self-supervised network comes within a point of the supervised one.
 
 # %%
 gain = np.subtract(SCORES["linear probe, pretrained", TENTH], SCORES["linear probe, supervised", TENTH])
@@ -785,9 +789,9 @@ record = results.save(run, cfg, metrics, targets, [train_set, validation_set, te
 # - **The comparison stops the notebook**: on some GPUs convolutions in 32 bits are rounded to 19 (TF32); try a CPU.
 # - **Fine-tuning is worse than the linear probe**: the learning rate is too high, or the steps are too few.
 # - **Out of memory**: halve `batch_size`, and let the learning rates be chosen anew.
-# - **The disk is full**: with ResNet-50 each of some 50 trainings (in `full` twice as many) keeps two checkpoints of
-#   200 MB, too much for a free Google Drive. Delete finished ones below `checkpoints` of the run; what is missing is
-#   trained again.
+# - **The disk is full**: with ResNet-50 each of some 50 trainings (in `full` some 120) keeps two checkpoints of 200 MB,
+#   too much for a free Google Drive. Delete finished ones below `checkpoints` of the run; what is missing is trained
+#   again.
 # - **The notebook seems not to train**: it resumed a finished run. Delete the folder `runs` to start over.
 #
 # ## Exercises
@@ -815,7 +819,7 @@ runtime.self_check(check_1, exercise_1)
 # %% [markdown]
 # **2. How many images make a number?** An accuracy $p$ measured on $n$ images, drawn independently, has a standard
 # error of $\sqrt{p (1 - p) / n}$. Return the smallest $n$ with a standard error of at most `points` percentage points.
-# How many are needed to tell 84 from 85 %?
+# How many are needed to tell 84 from 85 %, two standard errors apart?
 
 # %% tags=["exercise"]
 def exercise_2(accuracy, points):
@@ -878,8 +882,9 @@ def solution_3(num_pixels, kernel_size, stride):
 #
 # The recorded `laptop` run proves the way, not the answer: two small stand-ins were written and read back as
 # SavedModels, and our networks give their features and logits to within 4 parts in ten million. As starting points for
-# flowers these stand-ins are worth little: two points at most over a start from scratch, no more than the spread. The
-# answer for the published weights needs a run in Colab; it is pending, and the numbers will stand here and in the card.
+# flowers these stand-ins are worth little: two points at most over a start from scratch, which three draws cannot tell
+# from nothing. The answer for the published weights needs a run in Colab; it is pending, and the numbers will stand
+# here and in the card.
 #
 # Next: notebook 10 gives the contrastive loss the labels, notebook 11 looks into the distillation of notebook 09;
 # notebook 07 transfers networks of keras.applications to dog breeds; notebook 16 compares such methods on photos of

@@ -26,8 +26,8 @@
 # |---|---|
 # | Data | imagenet-5: 1,250 training and 250 test photographs of airplanes, cars, cats, dogs and elephants (93 MB) |
 # | Method | contrastive pretraining (three-layer head, LARS), linear probe, fine-tuning inside the head, distillation |
-# | Expected, `laptop` | linear probe with 125 labels at least 65 %, 20 points above no training, 5 above supervised |
-# | Expected, `colab` and `full` | linear probe with 125 labels at least 74 %; 77 %; means of three draws |
+# | Expected, `laptop` | linear probe with 125 labels at least 65 %, 20 points above no training, 5 above from scratch |
+# | Expected, `colab` and `full` | linear probe with 125 labels at least 74 and 77 %, means of three draws (pending) |
 # | You need | notebook 03 (training with `fit`) and 14 or 13 (contrastive learning) |
 # | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13, TensorFlow 2.20) |
 #
@@ -133,7 +133,7 @@ run = runtime.start("09_simclrv2_from_scratch_keras", PROFILE, SEED, USE_DRIVE)
 # %% [markdown]
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures instead of photographs); `laptop` is real photographs on a CPU, 64 pixels high, with a small network (66
-# minutes for all cells, as recorded; without the experiments, `OVERRIDES = {"run_experiments": False}`, a good deal
+# minutes for all cells, as recorded; without the experiments, `OVERRIDES = {"run_experiments": False}`, about a fifth
 # less); `colab` is meant for a free T4; `full` has the network and image size of the runs we compare with. To change
 # one value, write for instance `OVERRIDES = {"temperature": 0.5}` in the form above.
 
@@ -220,9 +220,10 @@ results.save_figure(run, "samples", plots.image_grid(
 # The views of `laptop` have 48 pixels, the images themselves 64. The network averages over its last maps and so takes
 # any size; and a crop of half the area shows an object at 48 pixels about as large as the whole image does at 64.
 #
-# Each image must have **its own** random numbers. A random operation that is called on a batch after batching, with one
-# number drawn for all, makes all images of the batch brighter or all darker, which then tells nothing about an image.
-# No error message points that out, so we check it: forty copies of one image must become forty different views.
+# Each image must have **its own** random numbers. A random operation that is called on a whole batch, with one number
+# drawn for all, makes all images of the batch brighter or all darker, which then tells nothing about an image. No error
+# message points that out, so we check it: forty copies of one image must become forty different views. Each row below
+# is one photograph.
 #
 # Training with labels gets the crop and the flip alone, as the authors do it in fine-tuning [3].
 
@@ -273,7 +274,7 @@ results.save_figure(run, "views", plots.image_grid(np.concatenate(rows).clip(0, 
 # outputs, the means over the last maps, are the *features* $h = f(x)$. On top sits the *projection head* $g$, whose
 # output $z = g(h)$ the loss sees. In SimCLR [2] it has two layers and is thrown away after training. SimCLRv2 [3] makes
 # it deeper, three layers, and keeps its first layer: more on this below. (We leave out what else that paper brings: far
-# larger networks, *selective kernels*, which choose between convolutions of two sizes, and a memory of negatives from
+# larger networks, *selective kernels*, which choose between convolutions of two sizes, and a memory of projections from
 # earlier batches.)
 #
 # In training, a batch of $N$ images becomes $2N$ views and $2N$ projections $z_1, \dots, z_{2N}$. The loss NT-Xent
@@ -467,8 +468,8 @@ results.save_figure(run, "curves", plots.curves({"SimCLR": history}, ["train_los
 # %% [markdown]
 # In the recorded `laptop` run the loss falls from 4.4 to 1.8, and the neighbours name 65 % of the validation images
 # instead of 31 %; most of the gain comes in the first third. From one epoch to the next the curve jumps by three
-# points: that is what 200 images can tell. So the learning rates, at 53.0, 55.0 and 49.5 % after 320 steps, do not
-# differ by much; 1.6 was taken.
+# points: that is what 200 images can tell. So the three learning rates, at 53.0, 55.0 and 49.5 % after 320 steps of one
+# training each, can hardly be told apart; 1.6 was taken.
 #
 # The loss cannot reach 0. Similarities lie between -1 and 1, so even with perfect pairs and all else unrelated it is
 # $\ln\big(1 + (2N - 2) \, e^{-1/\tau}\big)$: with $N$ = 64 and $\tau$ = 0.2 that is 0.61.
@@ -476,9 +477,9 @@ results.save_figure(run, "curves", plots.curves({"SimCLR": history}, ["train_los
 # ## How much can a linear layer read from the features?
 #
 # The *linear probe* trains nothing but one linear layer, on features that were computed once; the encoder is *frozen*,
-# and a hash of its weights before and after proves it. The layer is fitted to the end by L-BFGS (no steps, no learning
-# rate); its one setting, the weight decay, comes from the validation images. The **random encoder**, the same network
-# before training, gets exactly the same. It is the baseline that says what training without labels has added.
+# and a hash of its weights before and after proves it. The layer is fitted to the end by L-BFGS, which needs no
+# learning rate; its one setting, the weight decay, comes from the validation images. The **random encoder**, the same
+# network before training, gets exactly the same. It is the baseline that says what training without labels has added.
 #
 # For comparison, the probe also reads behind each layer of the head. The last one is where the loss acts, so that it
 # keeps what tells images apart and may lose the rest.
@@ -512,8 +513,7 @@ for name in FEATURES:
 
 # %% [markdown]
 # In the recorded `laptop` run the probe names 65 % of the validation images with 125 labels, on the random encoder 40
-# %. Behind the three layers of the head it is 63.2, 64.0 and 64.0 %: on this scale the head loses nothing that a linear
-# layer could use.
+# %. Behind the three layers of the head it is 63.2, 64.0 and 64.0 %: on this scale no loss in the head can be seen.
 #
 # ## Fine-tuning, and training from scratch
 #
@@ -640,11 +640,11 @@ if cfg.run_experiments:
 # | from scratch, crop and flip / SimCLR's views | | 55.8 ± 3.3 / 61.3 ± 3.2 | |
 #
 # Neither of the paper's two claims can be seen here: all pretrained arms lie within three points. That does not refute
-# them; the paper's networks are a hundred times as large, and most of its gain is with the largest. The last row is the
-# larger difference: SimCLR's views are worth about five points to the *baseline*, with a spread of three. A part of
-# what pretraining seems to bring is then owed to the views alone: of the lead of the pretrained arms over the baseline,
-# 7 to 10 points here, 2 to 5 are left. Keep that in mind further down, where the baseline has crop and flip: the one
-# with SimCLR's views is not asked about the test images.
+# them: the paper's smallest network has some eighty times our parameters and saw a thousand times as many photographs.
+# The last row is the larger difference: SimCLR's views are worth 5.5 points to the *baseline*, twice the standard error
+# (2.7). A part of what pretraining seems to bring would then be owed to the views alone: of the lead of the pretrained
+# arms over the baseline, 7 to 10 points here, 2 to 5 are left (standard errors 2 to 3). Keep that in mind further down,
+# where the baseline has crop and flip: the one with SimCLR's views is not asked about the test images.
 #
 # ## Distillation: the images a second time
 #
@@ -656,12 +656,13 @@ if cfg.run_experiments:
 # $$ L = -\sum_{x} \sum_{y} P_T(y \mid x) \, \log P_S(y \mid x) , \qquad
 #    P(y \mid x) = \frac{\exp(f(x)_y / \tau)}{\sum_{y'} \exp(f(x)_{y'} / \tau)} . $$
 #
-# `losses.distillation` is the mean of the same but for the teacher's own entropy, which no student can change, so that
-# 0 means complete agreement. The soft answers say more than the best class: that this cat might as well be a dog.
+# `losses.distillation` is the mean of the same (times $\tau^2$, 1 here) but for the teacher's own entropy, which no
+# student can change, so that 0 means complete agreement. The soft answers say more than the best class: that this cat
+# might as well be a dog.
 #
 # One student is as large as the teacher's encoder, the other has half as many channels in every layer, a fourth of the
-# parameters. Both start from scratch, at the learning rate that the baseline chose (for half as many steps). The paper
-# [3] sharpens the answers for a student of the teacher's size, with $\tau$ = 0.1; we take 1 for both. The controls that
+# parameters. Both start from scratch, at the learning rate that the baseline chose (for fewer steps). The paper [3]
+# sharpens the answers for a student of the teacher's size, with $\tau$ = 0.1; we take 1 for both. The controls that
 # count: the same two networks, trained for **as many steps** with the 125 labels alone.
 
 # %%
@@ -734,20 +735,20 @@ results.save_figure(run, "label_efficiency", figure)
 # much as the method. Mind what is equal here: the labels, and for the trained networks the steps with labels.
 # Pretraining comes on top of them, so the curve compares ways to use labels, not ways to use a processor.
 #
-# In the recorded `laptop` run (test images, %, mean of three draws):
+# In the recorded `laptop` run (test images, %, mean and standard deviation of three draws):
 #
 # | labels | 62 | 125 | 312 | 1,050 |
 # |---|---|---|---|---|
-# | linear probe, pretrained | 64.0 | 69.2 | 72.0 | 72.8 |
-# | fine-tuned | 61.2 | 67.1 | 72.0 | 75.3 |
-# | from scratch | 43.6 | 54.5 | 63.3 | 69.3 |
-# | linear probe, random encoder | 35.2 | 38.9 | 42.0 | 48.8 |
+# | linear probe, pretrained | 64.0 ± 3.6 | 69.2 ± 0.4 | 72.0 ± 1.2 | 72.8 |
+# | fine-tuned | 61.2 ± 1.4 | 67.1 ± 2.9 | 72.0 ± 2.2 | 75.3 ± 0.6 |
+# | from scratch | 43.6 ± 1.7 | 54.5 ± 2.4 | 63.3 ± 1.5 | 69.3 ± 0.2 |
+# | linear probe, random encoder | 35.2 ± 2.5 | 38.9 ± 3.3 | 42.0 ± 1.4 | 48.8 |
 #
 # The better of probe and fine-tuning is 20 points above training from scratch with 62 labels, 15 with 125, 9 with 312
 # and still 6 with all of them. Along the horizontal line: 62 labels on the pretrained encoder buy what 312 buy from
-# scratch, so a label is worth about five (of this baseline's; one with SimCLR's views would need fewer). Up to 312
-# labels the probe, which costs a second, is not worse than fine-tuning; with all of them fine-tuning is ahead by 2.5
-# points, which 250 test images cannot quite tell from nothing.
+# scratch, so a label is worth about five (four to nine within one standard error; a baseline with SimCLR's views may
+# need fewer). Up to 312 labels the probe, which costs a second, is not worse than fine-tuning; with all of them
+# fine-tuning is ahead by 2.5 points, which 250 test images cannot quite tell from nothing.
 #
 # Now the students: does one beat its teacher, and by how much its control, the same network with the 125 labels alone?
 
@@ -758,12 +759,12 @@ display(results.save_figure(run, "distillation", plots.comparison(
      for name in ("fine-tuned", *students)}, f"test accuracy (%), {TENTH} labels", digits=1)))
 
 # %% [markdown]
-# In the recorded `laptop` run the students reach 65 and 64 %, below their teacher (67 %) but 9 and 11 points above the
-# same networks that had the labels alone (55.6 and 53.1 %, with as many steps). The smaller one has a fourth of the
-# parameters and loses nothing that could be seen. (The controls have twice the steps of the baseline above: 55.6
-# instead of 54.5 %.) So the teacher's guesses about unlabelled images carry most of what the pretraining had found over
-# to networks that were never pretrained; with draws that differ by three to four points, the order of teacher and
-# students is not safe.
+# In the recorded `laptop` run the students reach 65 and 64 %, below their teacher (67 %) but 9 and 11 points (standard
+# errors 2 and 3) above the same networks that had the labels alone (55.6 and 53.1 %, with as many steps). The smaller
+# one has a fourth of the parameters and loses nothing that could be seen. (The controls have twice the steps of the
+# baseline above and no head layer: 55.6 ± 0.8 against 54.5 ± 2.4 %.) So the teacher's guesses about unlabelled images
+# carry most of what the pretraining had found over to networks that were never pretrained; with draws that differ by
+# three to four points, the order of teacher and students is not safe.
 #
 # ## What lies near what?
 #
@@ -809,8 +810,8 @@ results.save_figure(run, "confusion", plots.confusion(
 # | ResNet-50, PyTorch, 200 / 1,000 epochs [7] | SimCLR, linear probe behind the first head layer | 250 | 68.0 / 72.8 |
 # | ours, as set in `PROFILES` (`laptop` 300 passes over the images, `colab` 1,000) | linear probe | 125 | next cell |
 #
-# Theirs are single runs, those of [6] stopped at the best epoch on the test images. The supervised number of [6] took
-# all labels, ten times as many as its linear probe.
+# Theirs are single runs, those of [6] stopped at the best epoch on the test images, its probe the best of several. The
+# supervised number of [6] took all labels, ten times as many as its linear probe.
 
 # %%
 def tenth(name):
@@ -958,12 +959,12 @@ def solution_3(student_logits, teacher_logits, temperature):
 # ## Conclusion
 #
 # Photographs without labels are worth something twice: a contrastive loss makes an encoder of them from which a linear
-# layer can read classes with few labels, and a teacher's answers let another network learn from them once more. In
-# eight minutes on two CPU cores, the linear probe with 125 labels reaches 69 % of the test images, 30 points more than
-# without training and 15 more than the same network trained from scratch on the same labels. A student that never saw a
-# pretraining, with a fourth of the parameters, keeps 64 %. What the deeper head and the cut inside it bring was too
-# small to be seen at this size. And some of the gain belongs to the views: on the validation images they make the
-# baseline better, too, by about five points.
+# layer can read classes with few labels, and a teacher's answers let another network learn from them once more. After
+# eight minutes of pretraining on two CPU cores, the linear probe with 125 labels names 69 % of the test images, 30
+# points more than without training and 15 more than the same network trained from scratch on the same labels. A student
+# that never saw a pretraining, with a fourth of the parameters, reaches 64 ± 3 %. What the deeper head and the cut
+# inside it bring was too small to be seen at this size. And some of the gain may belong to the views: on the validation
+# images they make the baseline better, too, by 5.5 points (standard error 2.7).
 #
 # Next: notebook 08 takes the authors' own networks, as published, and fine-tunes them in the same way; notebook 10
 # gives the contrastive loss the labels; notebook 11 looks into distillation; notebook 16 compares such methods on
