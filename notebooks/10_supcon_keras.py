@@ -258,15 +258,15 @@ results.save_figure(run, "views", plots.image_grid(np.concatenate(rows).clip(0, 
 #
 # ## The loss
 #
-# Take a batch of $N$ images with labels, that is $2N$ views, and their projections $z_1, \dots, z_{2N}$, scaled to
-# length 1. Let $y_i$ be the label of view $i$, $A(i)$ all views but $i$ itself, and $P(i)$ those of them that have
-# label $y_i$: the other view of the same image, and both views of all other images of its class. With a temperature
-# $\tau > 0$ and the probabilities
+# Take a batch of $N$ images with labels, that is $2N$ views, and their projections $z_1, \dots, z_{2N}$ (outputs of a
+# *head*, see below), scaled to length 1. Let $y_i$ be the label of view $i$, $A(i)$ all views but $i$ itself, and
+# $P(i)$ those of them that have label $y_i$: the other view of the same image, and both views of all other images of
+# its class. With a temperature $\tau > 0$ and the probabilities
 #
 # $$ q_{ip} = \frac{\exp(z_i^\top z_p / \tau)}{\sum_{a \in A(i)} \exp(z_i^\top z_a / \tau)} $$
 #
-# that an anchor $i$ gives to view $p$ when asked for its own kind, the paper [2] (eq. 2 and 3; ours are means over the
-# anchors) has two losses:
+# that view $i$, the *anchor*, gives to view $p$ when asked for its own kind, the paper [2] (eq. 2 and 3; ours are
+# means over the anchors) has two losses:
 #
 # $$ L_{\mathrm{out}} = \frac{1}{2N} \sum_{i=1}^{2N} \frac{1}{|P(i)|} \sum_{p \in P(i)} -\log q_{ip} , \qquad
 #    L_{\mathrm{in}} = \frac{1}{2N} \sum_{i=1}^{2N} -\log \bigg( \frac{1}{|P(i)|} \sum_{p \in P(i)} q_{ip} \bigg) . $$
@@ -428,11 +428,11 @@ assert abs(start - np.log(few.num_classes)) < 1e-3  # cross-entropy's, the last
 print(f"encoder: {training.count_parameters(model.encoder):,} parameters, {model.encoder.output.shape[1]} features")
 
 # %% [markdown]
-# The two contrastive losses begin above $\ln(2N - 1)$, the value for equal projections: an untrained network already
-# finds some views alike and others not, by their brightness for instance, and divided by a low temperature these small
-# differences count. With one class only, max-margin could reach 0: all projections in one point. $L_{\mathrm{out}}$
-# cannot: it still asks each anchor to tell its positives apart from each other, in vain. Exercise 1 computes how low it
-# can go.
+# Both forms of SupCon begin near $\ln(2N - 1)$, the value for equal projections, but not at it: an untrained network
+# already finds some views alike and others not, by their brightness for instance, and divided by a low temperature
+# these small differences count. With one class only, max-margin could reach 0: all projections in one point.
+# $L_{\mathrm{out}}$ cannot: it still asks each anchor to tell its positives apart from each other, in vain. Exercise
+# 1 computes how low it can go.
 #
 # ## Training
 #
@@ -556,7 +556,7 @@ for kind, arms in tried.items():
     print(f"{kind:<13} learning rate {RATES[kind]}: NMI {results.format_metric(nmi)}")
 
 # %% [markdown]
-# Read the last four lines as the answer to *does it matter which loss trains under this name?* Compare accuracies and
+# The last four lines bear on the question *does it matter which loss trains under this name?* Compare accuracies and
 # NMI separately: a loss may give clusters that k-means finds and no better accuracy, or the other way round. Mind the
 # noise: with some 300 validation images at 70 %, chance alone moves a single accuracy by nearly three points, and the
 # four losses share these images. In the recorded `laptop` run, after 287 steps:
@@ -568,9 +568,9 @@ for kind, arms in tried.items():
 # | max-margin | 1.5, the end of the list | 70.7 | 0.43 |
 # | cross-entropy | 0.15 | 74.8 | 0.39 |
 #
-# After so few steps cross-entropy reads best, 6 to 8 points above both forms of SupCon: more than twice the uncertainty
-# of a single accuracy, though of one seed. The clusters tell another story: $L_{\mathrm{in}}$ has far looser ones than
-# $L_{\mathrm{out}}$, at the same accuracy.
+# After so few steps cross-entropy reads best, 8 and 6 points above the two forms of SupCon: with one seed, 2.1 and
+# 1.7 standard errors of such a difference. The clusters tell another story: $L_{\mathrm{in}}$ has far looser ones
+# than $L_{\mathrm{out}}$, at the same accuracy.
 #
 # ## Experiments
 #
@@ -603,8 +603,8 @@ for metric, axis in AXES.items() if cfg.run_experiments else ():
     display(results.save_figure(run, f"experiments_{metric}", plots.comparison(found, axis)))
 
 # %% [markdown]
-# The recorded `laptop` run (287 steps each, one seed; on the 294 validation images a single accuracy is uncertain by
-# 2.7 points):
+# The recorded `laptop` run (about 300 steps, fewer or more for other batch sizes; one seed; on the 294 validation
+# images an accuracy is uncertain by 2.7 points, a difference by 3.8):
 #
 # | question | linear (%) / NMI |
 # |---|---|
@@ -617,8 +617,9 @@ for metric, axis in AXES.items() if cfg.run_experiments else ():
 # | projection width 8, 32, 128 | 67.7 / 0.45, 69.7 / 0.43, 67.0 / 0.45 |
 #
 # - **Few labels.** Without nine tenths of the labels SupCon loses 5 points and cross-entropy 14, after which they are
-#   level. The images without labels, which only a contrastive loss can use, do harm in so short a training: nine of ten
-#   anchors then ask to be told apart from images of their own class.
+#   level. The images without labels, which only a contrastive loss can use, seem to do harm in so short a training (6
+#   points, 1.5 standard errors; NMI 0.30 to 0.12): nine of ten anchors then ask to be told apart from images of their
+#   own class.
 # - **Wrong labels.** With 40 % wrong, SupCon falls by 14 points and cross-entropy by 16: no difference to speak of.
 #   Both learn wrong labels by heart in the end; SupCon needs more steps for it [5].
 # - **Temperature**, which says how much the nearest negatives count, **batch size** (more positives and negatives for
@@ -689,11 +690,11 @@ display(pd.DataFrame({key: {name: results.format_metric(value) for name, value i
 # | pets, breeds, 2 seeds | 300 | 5.8, 0.24 | 8.2, 13.0, 0.30 | 10.4, 0.29 |
 # | pets, cat or dog, 2 seeds | 300 | 66.5, 0.00 | 62.0, 68.1, 0.03 | 69.1, 0.03 |
 #
-# - On flowers SupCon is ahead with every seed, by 2.3, 3.2 and 3.6 points over cross-entropy's features and by more
+# - On flowers SupCon is ahead with every seed, by 2.3, 3.1 and 3.5 points over cross-entropy's features and by more
 #   over its own layer, with tighter clusters by silhouette (0.30 against 0.21), NMI, ARI (0.58 against 0.49) and the
-#   ratio of the two distances. After a tenth of the steps it was behind, as the first experiment shows: SupCon needs
-#   more steps. The other tasks were trained for a tenth only, and their differences are within what two seeds and so
-#   few test images can tell (SupCon on imagenet-5: 67.8 ± 4.2).
+#   ratio of the two distances. After a tenth of the steps it was behind (first experiment): it may need more steps.
+#   The other tasks were trained for a tenth only, and their differences are too small for two seeds and so few test
+#   images to tell (SupCon on imagenet-5: 67.8 ± 4.2).
 # - $L_{\mathrm{in}}$ at full length: 69.9 % and NMI 0.19, twelve points below $L_{\mathrm{out}}$. Max-margin: 74.5 %
 #   and 0.48. Which loss trains under the name does matter. (One seed each, at the rate of the short search, which for
 #   max-margin was the end of its list.)
@@ -704,16 +705,17 @@ display(pd.DataFrame({key: {name: results.format_metric(value) for name, value i
 #   every task, so comparing with the latter alone would flatter SupCon.
 #
 # Where training succeeds, do not be surprised if the two encoders are close. At its minimum, each of the two losses
-# wants the same picture: every class in one point, all points as far apart as can be, the corners of a regular
-# simplex [5]. They differ in the way there, and in what becomes of images that were not trained on.
+# wants the same picture, if classes are equally large: every class in one point, all points as far apart as can be,
+# the corners of a regular simplex [5]. They differ in the way there, and in what becomes of images that were not
+# trained on.
 #
 # The test images are the same for all seeds, so the spread does not contain the chance of having drawn these images
-# and no others. It is about 1.5 points for the 734 of flowers.
+# and no others. It is about 1.5 points for an accuracy on the 734 of flowers.
 #
 # **Is SupCon better?** The same seed trained both losses on every task. Its gain is the mean over the tasks of the
-# differences; pets, which are there twice, count half each. The gains of the seeds give, by Student's $t$, an interval
-# that contains the mean gain in 95 of 100 such studies. It speaks for these tasks and sizes, and with three seeds it is
-# wide.
+# differences; pets, which are there twice, count half each. The gains of the seeds give, by Student's $t$, an
+# interval that contains the mean gain in 95 of 100 such studies. It speaks for these tasks and sizes, and with few
+# seeds it is wide.
 
 # %%
 POOLED = {task: 0.5 if "pets" in task else 1.0 for task in TASKS if task != "CIFAR-10"}
@@ -748,11 +750,11 @@ units = dict.fromkeys(panels, "1 is best") | {panels[0]: "%", panels[-1]: "1 - c
 results.save_figure(run, "curves", plots.curves(histories, panels, units, num_columns=3))
 
 # %% [markdown]
-# The two curves of a panel are the two methods. Losses are not drawn: the two do not measure the same thing. Halfway,
-# while the learning rate is still high, both go up and down, cross-entropy by as much as ten points; from epoch 4 on
-# the rate falls towards zero and the clusters tighten. SupCon is ahead in NMI, ARI and silhouette at every epoch. The
-# last panel alone would mislead: SupCon's images of one class lie *farther* apart at the end, but the classes have
-# moved apart still more.
+# The two curves of a panel are the two methods. Losses are not drawn: the two do not measure the same thing. As
+# recorded in `laptop`, here and below: halfway, while the learning rate is still high, both go up and down,
+# cross-entropy by as much as ten points; from epoch 4 on the rate falls towards zero and the clusters tighten. SupCon
+# is ahead in NMI, ARI and silhouette at every epoch. The last panel alone would mislead: SupCon's images of one class
+# lie *farther* apart at the end, but the classes have moved apart still more.
 #
 # **A film strip.** The validation features of both encoders after several epochs, in the plane of their two main
 # directions (*PCA*). The plane is that of the *last* epoch in all panels, so that axes mean the same throughout and a
@@ -774,9 +776,9 @@ for method in ENCODERS[1:]:
 
 # %% [markdown]
 # Which classes leave the common cloud first, and which two stay together longest? Sunflowers stand apart after one
-# epoch under both losses, daisies soon after; roses and tulips share a corner to the end. These are images the network
-# has not been trained on: the training images would show clean groups sooner, for they can be learnt by heart. Plots of
-# training images are the common mistake with such figures.
+# epoch under both losses, daisies soon after; roses and tulips share a corner to the end. These are images the
+# network has not been trained on: the training images would show clean groups sooner, for they can be learnt by
+# heart. Plots of training images are the common mistake with such figures.
 #
 # **In three ways.** The test features of all three encoders. **PCA** turns and projects, nothing else: distances are
 # real, but two of many directions are shown. **t-SNE** [6] keeps near images near; sizes of groups and distances
@@ -802,11 +804,11 @@ for method in cfg.maps:
     display(results.save_figure(run, f"clusters_{method.lower()}", figure))
 
 # %% [markdown]
-# Trust what all three agree on: sunflowers and daisies apart, roses and tulips side by side, SupCon's groups tighter
-# than cross-entropy's. The island of daisies in UMAP is no farther away than PCA shows it: gaps are the method's. NMI
-# is computed from all features, not from the picture; where a picture looks better than its number, the method has
-# tidied up. Roses and tulips run into each other in both trained encoders: they are hard at this size, whichever loss
-# trains.
+# Trust what all three agree on: sunflowers and daisies apart, roses and tulips side by side. (To compare the sizes of
+# groups there is the silhouette.) The island of daisies in UMAP is no farther away than PCA shows it: gaps are the
+# method's. NMI is computed from all features, not from the picture; where a picture looks better than its number, the
+# method has tidied up. Roses and tulips run into each other in both trained encoders: they are hard at this size,
+# whichever loss trains.
 #
 # **Neighbours.** Left: a test image of each class (of the first four); then the five other test images whose features
 # are most similar, first for SupCon's encoder, in the row below for cross-entropy's. Those of another class are framed.
@@ -825,20 +827,20 @@ results.save_figure(run, "neighbours", plots.image_grid(
 
 # %% [markdown]
 # Look at the framed ones: do they share a colour, a background, a pose with the query? The field of bluish tulips
-# before a strip of yellow gets sunflowers from both encoders, the daisy in pink gets pink roses, the dandelion against
-# the sun gets what is pale before a dark ground. A supervised loss asks only for the class, but whatever helps to tell
-# the class is allowed to help, and at 80 pixels that is colour.
+# before a strip of yellow gets sunflowers from both encoders, the daisy in pink gets pink roses, the dandelion
+# against the sun gets what is pale before a dark ground. A supervised loss asks only for the class, but whatever
+# helps to tell the class is allowed to help, and here that looks like colour.
 #
 # ## Results
 #
 # | data | network, training | cross-entropy (%) | SupCon (%) |
 # |---|---|---|---|
 # | CIFAR-10 [8] | ResNet-18, 1,000 epochs | | 93.82 |
-# | CIFAR-10 [9] | ResNet-50, 1,000 epochs, batch 1,024; best test epoch | 95.0 | 96.0 |
+# | CIFAR-10 [9] | ResNet-50, batch 1,024; its scripts' 1,000 epochs, cross-entropy 500; best test epoch | 95.0 | 96.0 |
 # | flowers, 128 pixels [3] | ResNet-50, single runs, validation images | 68.6 | 78.0 (max-margin, not SupCon) |
 # | ours | as set in `PROFILES` | above | above |
 #
-# The flowers of [3] are split otherwise, and its learning rate had fallen to 0 a third of the way.
+# The flowers of [3] are split otherwise, and its learning rate had fallen to 0 after a third of the training.
 
 # %%
 supcon, cross_entropy, random = (scores[HEADLINE, method] for method in ("SupCon", "cross-entropy", "random"))
@@ -978,11 +980,12 @@ def solution_3(clusters, labels):
 #
 # The supervised contrastive loss is SimCLR's with more positives: all views of the class. With two views, the mean
 # outside the logarithm and a linear classifier on the frozen encoder it is what the paper describes, and a loss that
-# lacks one of these is another loss: with the mean inside, NMI on flowers was 0.19 instead of 0.56. Whether it beats
-# cross-entropy is a matter of measuring: at equal epochs, views and seeds, on held-out images, with all tasks printed
-# and an interval around the difference. In the recorded `laptop` run it does on flowers, trained for 2,952 steps (test
-# accuracy 82.0 against 79.0 % for a linear layer on either's features, 77.6 % for cross-entropy's own layer; NMI 0.56
-# against 0.50, three seeds), and does not on tasks trained for 300. Over all tasks the interval contains 0.
+# lacks one of these is another loss: with the mean inside, NMI on flowers was 0.19 (one seed) instead of 0.56.
+# Whether it beats cross-entropy is a matter of measuring: at equal epochs, views and seeds, on held-out images, with
+# all tasks printed and an interval around the difference. In the recorded `laptop` run it does on flowers, trained
+# for 2,952 steps (test accuracy 82.0 against 79.0 % for a linear layer on either's features, 77.6 % for
+# cross-entropy's own layer; NMI 0.56 against 0.50, three seeds); on tasks trained for 300 the runs do not tell them
+# apart. Over all tasks the interval contains 0.
 #
 # Next: notebook 11 looks into distillation, where a teacher's answers take the place of labels; notebook 09, for
 # whoever has not read it, trains without labels on imagenet-5; notebook 16 compares such methods on photos of your own.

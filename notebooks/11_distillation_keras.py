@@ -295,10 +295,11 @@ results.save_figure(run, "factor", plots.curves(
     laws, ["share_of_the_soft_term", "size_of_both"], {"share_of_the_soft_term": "%"}, x="temperature", log=True))
 
 # %% [markdown]
-# Left: how much of the gradient (the lengths of both terms) comes from the soft term. With the factor where it belongs,
-# the curve is nearly flat. With either mistake (one curve for both) it falls: the teacher has less and less to say,
-# although $\alpha$ stays as it is. Right: the size of the whole gradient. With the factor on both terms it grows with
-# $T^2$, and so does every step, as with a learning rate that is too high. The experiments train all three.
+# Both vertical axes are logarithmic. Left: how much of the gradient (the lengths of both terms) comes from the soft
+# term. With the factor where it belongs, the curve is nearly flat. With either mistake (one curve for both) it falls,
+# from 88 to 6 %: the teacher has less and less to say, although $\alpha$ stays as it is. Right: the lengths of both,
+# added up. With the factor on both terms they are $T^2$ times those without it, and so is every step, as with a
+# learning rate that is too high. The experiments train all three.
 #
 # ## The same from Keras itself
 #
@@ -376,12 +377,12 @@ def build(options):
 # - **The teacher stays as it is.** It is frozen and asked in evaluation mode: its batch norm uses the statistics it has
 #   learnt and collects no new ones from the student's batches. The Distiller keeps it where Keras finds none of its
 #   weights, so that no optimizer changes them and no checkpoint stores them.
-# - **Nobody changes places.** `Distiller(teacher, student)` instead of `Distiller(student, teacher)` would run without
-#   a complaint, train the teacher, and report the teacher's accuracy as the student's. `check_roles` stops that: a
-#   student has weights to train, a teacher none, and it has at least as many parameters.
-# - **An epoch's accuracy is that of the epoch.** The training accuracy that `fit` reports is the mean over all batches
-#   of the epoch. The project [7] wrote its own training step, which resets after every *batch*, so that Keras printed
-#   the last batch alone: its accuracies are multiples of 1/38.
+# - **Nobody changes places.** `Distiller(teacher, student)` instead of `Distiller(student, teacher)` would run
+#   without a complaint, train the teacher, and report the teacher's accuracy as the student's. `check_roles` stops
+#   that: a student has weights to train, a teacher none, but at least as many parameters.
+# - **An epoch's accuracy is that of the epoch.** The training accuracy that `fit` reports is the mean over all
+#   batches of the epoch. The project [7] wrote steps of its own, whose metrics reset after every *batch*, so that of
+#   the validation images Keras printed the last batch alone: those accuracies are multiples of 1/38.
 #
 # Without a teacher the same class trains with the hard term alone: all arms go through the same code.
 
@@ -617,10 +618,10 @@ train_pair(cfg.data_set, "large", "small", {}, range(SEED, SEED + cfg.num_seeds)
 
 # %% [markdown]
 # If a best rate sits at an end of the list, the list may be too short: extend it in `PROFILES` and run again. (In the
-# recorded `laptop` run both arms took 0.8, the largest, by 1.3 points over 0.2: a still larger one might serve either
-# better.) The seeds change the initial weights, the order of the images and the views. A student alone and one with the
-# teacher that have the same seed start from the same weights and see the same images in the same order, so it is the
-# difference of each such pair that counts.
+# recorded `laptop` run both arms took 0.8, the largest, by 1.3 points over 0.2, which one seed cannot tell from
+# noise; a still larger one might serve either better.) The seeds change the initial weights, the order of the images
+# and the views. A student alone and one with the teacher that have the same seed start from the same weights and see
+# the same images in the same order, so it is the difference of each such pair that counts.
 
 # %%
 keys, n = [key for key in RUNS if key[0] == cfg.data_set], len(validation_set)
@@ -642,10 +643,10 @@ results.save_figure(run, "curves", plots.curves(
 # errors, too.
 #
 # In the recorded `laptop` run the students with the teacher agree with it on 84 to 86 % of the images, those alone on
-# 75 to 76 %, and they are right on 64.4 % instead of 61.5 % (means of three). Mind when the lead is large (first seed,
-# as drawn): after one epoch it is 9 points, after two 20, where the validation accuracy of the student alone drops
-# while the learning rate is high, at the end 2 to 3. The teacher makes learning **faster** first of all. Four epochs
-# are short, and nothing here says how much would be left after forty.
+# 75 to 76 %, and they are right on 64.4 % instead of 61.5 % (means of three). Mind when the lead is large (first
+# seed, as drawn): after one epoch it is 9 points, after two 20, where the validation accuracy of the student alone
+# drops while the learning rate is high, at the end 2.4. The teacher makes learning **faster** first of all. Four
+# epochs are short, and nothing here says how much would be left after forty.
 #
 # ## What the teacher knows
 #
@@ -744,9 +745,9 @@ for question, arms in found.items():
 #
 # | question | arms |
 # |---|---|
-# | factor $T^2$ | soft term: 60.8; nowhere: 55.9; both terms: 52.3, with everything taken back: 55.9 |
+# | factor $T^2$ on | soft term: 60.8; nowhere: 55.9; both terms: 52.3, with everything taken back: 55.9 |
 # | labels | soft alone: 61.3; soft and hard: 60.8; teacher's best class and hard: 59.0, alone: 57.9; no teacher: 50.7 |
-# | hints | with soft labels, weight 10: 62.1, weight 1: 61.6; hints alone: 61.6; none: 60.8 |
+# | hints | with soft labels, weight 10: 62.1, weight 1: 61.6; with hard labels: 61.6; no hints: 60.8 |
 # | self-distillation | teacher as large: 49.4; no teacher: 50.7 |
 # | consistency | same view: 60.8, other view: 59.7; mixup: 55.5 with a teacher, 45.0 without |
 # | patience, four epochs | 63.9 with the teacher, 61.6 without; with mixup 61.3 and 54.5 |
@@ -756,13 +757,14 @@ for question, arms in found.items():
 # - **The factor** is worth 5 points. The factor nowhere, and the factor on both terms with everything taken back, come
 #   to the same number to the last digit, as the argument says: the second mistake is the first and a wrong learning
 #   rate.
-# - **Labels.** The larger part of the gain does not need soft labels at all: the teacher's best class alone brings 7 of
-#   the 10 points. It is easier to learn than the truth, for the teacher never says what cannot be seen. The rest, 3
-#   points, is what the probabilities add.
-# - **Hints**, too, bring as much as soft labels, and both a point more: one seed. In a published benchmark [2] hints
-#   alone added next to nothing (69.06 to 69.21 %).
-# - **Self-distillation** brings nothing from a teacher that has itself trained for two epochs only, and **mixup** is no
-#   help in so short a training. That the teacher sees the same view is worth a point, no more than chance might bring.
+# - **Labels.** The larger part of the gain does not need soft labels at all: the teacher's best class brings 7 or 8
+#   of the 10 points, without and with the true labels. It may be easier to learn than the truth, for the teacher
+#   never says what cannot be seen. The rest, 3 or 2 points, is what the probabilities add.
+# - **Hints** without soft labels bring as much as these, and both together a point more: one seed. In a published
+#   benchmark [2] hints without soft labels added next to nothing (69.06 to 69.21 %).
+# - **Self-distillation** brings nothing from a teacher that has itself trained for two epochs only, and **mixup**
+#   costs 6 points in so short a training, with a teacher and without. That the teacher sees the same view is worth a
+#   point, no more than chance might bring.
 # - **Patience** takes away most of what the teacher adds: 10 points after two epochs, 2.4 after four.
 #
 # ## A digit that the student never sees
@@ -791,10 +793,10 @@ for who in ARMS:
 results.save_figure(run, "shift", plots.curves(by_shift, "validation_accuracy", UNITS, x="shift"))
 
 # %% [markdown]
-# The further to the right, the more images are called a 3, in the end all. In the recorded run the student alone never
-# says 3, and gains nothing by a shift: it can only lose with the other digits what it wins with this one. The student
-# with the teacher has it right from the start; half a unit of shift is its best. It has learnt what a 3 is from digits
-# that are none.
+# The *shift* is the constant: the further to the right, the more images are called a 3, in the end all. In the
+# recorded run the student alone never says 3 by itself, and a shift (6 is its best) gains next to nothing: what it
+# wins with this digit it loses with the others. The student with the teacher has most 3s right from the start; half a
+# unit of shift is its best. It has learnt what a 3 is from digits that are none.
 #
 # ## A teacher that has learnt elsewhere
 #
@@ -832,11 +834,11 @@ for who, shift in [(who, shift) for who, shifts in SHIFTS.items() for shift in s
 display(pd.DataFrame(errors).T.rename_axis(index=f"{len(digits):,} digits, {np.sum(digits == DIGIT):,} of them a 3"))
 
 # %% [markdown]
-# The gain is the mean of the differences of students with the same seed; behind the ± stands their standard deviation,
-# which divided by the root of their number is the *standard error* of the mean. With three seeds both are rough.
-# Recorded: 61.2 % alone, **63.4 %** with the teacher, which has 66.7 % itself: **+2.2 ± 0.3**, twelve standard errors.
-# Of 1,010 test images of a 3, the student that never saw one gets 956 right, 979 after its shift; alone, none, and ten
-# after the shift.
+# The gain is the mean of the differences of students with the same seed; behind the ± stands their standard
+# deviation, which divided by the root of their number is the *standard error* of the mean. With three seeds both are
+# rough. Recorded: 61.2 % alone, **63.4 %** with the teacher, which has 66.7 % itself: **+2.2 ± 0.3**, twelve standard
+# errors. Of 1,010 test images of a 3, the student that never saw one gets 956 right, 979 after its shift; alone,
+# none, and ten after the shift, which costs 14 other digits (one seed each).
 #
 # ## What a prediction costs
 #
@@ -931,7 +933,8 @@ runtime.self_check(check_1, exercise_1)
 
 # %% [markdown]
 # **2. Whose errors are these?** Of the images that the teacher gets wrong, on how many does the student give the very
-# same wrong answer? Return that share, 0 if the teacher makes no error. (Then compare both arms from above.)
+# same wrong answer? Return that share, 0 if the teacher makes no error. (Then compare both arms: `told_by` has all
+# logits of the validation images.)
 
 # %% tags=["exercise"]
 def exercise_2(labels, teacher_logits, student_logits):
@@ -987,11 +990,11 @@ def solution_3(teacher_logits, temperature):
 # ## Conclusion
 #
 # A teacher's probabilities are labels with more in them: which classes resemble each other, and how clear a case an
-# image is. To learn from them takes one more term in the loss, with $T^2$ on this term alone, and a teacher that is
-# asked about the view that the student sees. Whether it pays is a question about pairs: the same student with the same
-# steps, with the teacher and without, each at its own learning rate, and more than one seed. Here it did, by 2.2 ± 0.3
-# points on CIFAR-10 after four epochs, and by less the longer the student trained. The clearest proof that soft labels
-# say more than labels is the digit: 95 % of the 3s are right, by a student that has met none.
+# image is. To learn from them takes one more term in the loss, with $T^2$ on this term alone, and a frozen teacher.
+# Whether it pays is a question about pairs: the same student with the same steps, with the teacher and without, each
+# at its own learning rate, and more than one seed. Here it did, by 2.2 ± 0.3 points on CIFAR-10 after four epochs
+# (after two, by 10 on validation images, one seed). The clearest proof that soft labels say more than labels is the
+# digit: 95 % of the 3s are right, by a student that has met none.
 #
 # Next: in notebook 12 the teacher labels images that nobody has labelled, and its student becomes the next teacher;
 # notebook 09 distils a network that has learnt almost without labels; notebook 16 compares methods on photos of your
