@@ -108,6 +108,7 @@ def format_metric(value):
 
 
 def bound(target):
+    """Return a judged target as text: `≥ 99: met`, or `≤ 0.1: NOT met`."""
     sign, bound = ("≥", target["at_least"]) if "at_least" in target else ("≤", target["at_most"])
     return f"{sign} {bound:g}: {'met' if target['met'] else 'NOT met'}"
 

@@ -35,7 +35,7 @@ def headline(record):
 
 
 def device(record):
-    """Return a record's device for the tables, without what processors carry in their names for lawyers."""
+    """Return a record's device for the tables, its processor named without trademark signs."""
     return record["device"].replace("(R)", "").replace(" Processor", "")
 
 
