@@ -638,13 +638,15 @@ display(table.rename_axis(index="test accuracy (%)", columns="labels"))
 # differ in the order and the new layer only, and those of a probe not at all.)
 
 # %%
+SHORT = {name: name.removeprefix("linear probe, ").removesuffix(", fine-tuned") for name, _ in SCORES}
+LOOKS = list(dict.fromkeys(SHORT.values()))  # a network has one colour, line and marker in both panels
 with plt.style.context(["default", plots.STYLE]):
     figure, axes = plt.subplots(1, 2, figsize=(plots.WIDTH, 4), layout="constrained", sharey=True)
     for ax, title in zip(axes, ("linear probe on frozen features", "whole network trained")):
         ax.grid(True)
         names = [name for name, count in SCORES if count == TENTH and name.startswith("linear") == (title[0] == "l")]
-        for index, name in enumerate(names):
-            values = [test_accuracy[name, count] for count in COUNTS.values()]
+        for name in names:
+            index, values = LOOKS.index(SHORT[name]), [test_accuracy[name, count] for count in COUNTS.values()]
             ax.errorbar([count * 1.03 ** (index - 2) for count in COUNTS.values()], [each["mean"] for each in values],
                         [each["sd"] or 0 for each in values], label=name.removeprefix("linear probe, "), capsize=3,
                         color=plots.PALETTE[index], linestyle=plots.LINES[index % 4], marker=plots.MARKERS[index])
@@ -658,8 +660,8 @@ results.save_figure(run, "label_efficiency", figure)
 # %% [markdown]
 # Left, the question of this notebook: `pretrained` against `supervised`, the same architecture by the same authors,
 # with and without labels. Where the bars overlap, the draw of the labelled images matters as much as the network.
-# Right, what happens when the networks may change: compare each curve with its namesake on the left (colours may
-# differ), and all of them with *from scratch*, which had the same labels and steps. ImageNet has flowers among its
+# Right, what happens when the networks may change: compare each curve with its namesake on the left (same colour and
+# marker), and all of them with *from scratch*, which had the same labels and steps. ImageNet has flowers among its
 # classes (daisies, for one), so the supervised networks have been told about some of them; that is an advantage which
 # has nothing to do with the method.
 #

@@ -203,19 +203,21 @@ unlabelled = data.load_unlabelled(DATA, pool.image_shape) if DATA else pool.subs
 # from.
 
 # %%
-LEARNT, HELD_OUT = {"pool": pool, "unlabelled": unlabelled}, {"validation": validation_set, "test": test_set}
-twins = {(a, b): duplicates.find(LEARNT[a], HELD_OUT[b]) for a in LEARNT for b in HELD_OUT}
+LEARNT = {"pool": pool, "unlabelled": unlabelled, "validation": validation_set}  # the last by the classifier to keep
+HELD_OUT = {"validation": validation_set, "test": test_set}
+twins = {(a, b): duplicates.find(LEARNT[a], HELD_OUT[b]) for a in LEARNT for b in HELD_OUT if a != b}
 print({f"{a} and {b}": f"{len(pairs)} pairs look the same" for (a, b), pairs in twins.items()})
 shown = [image for (a, b), pairs in twins.items() for i, j in pairs[:6] for image in (
     LEARNT[a].images[i], HELD_OUT[b].images[j])]
 if shown:
     titles = ["learnt", "held out"] * (len(shown) // 2)
     display(results.save_figure(run, "twins", plots.image_grid(np.stack(shown), titles, num_columns=6)))
-leaked = {a: np.unique(np.concatenate([twins[a, b][:, 0] for b in HELD_OUT])) for a in LEARNT if cfg.drop_duplicates}
+leaked = {a: np.unique(np.concatenate([pairs[:, 0] for (learnt, _), pairs in twins.items() if learnt == a]))
+          for a in LEARNT if cfg.drop_duplicates}
 for a, places in leaked.items():
     LEARNT[a] = LEARNT[a].subset(np.setdiff1d(np.arange(len(LEARNT[a])), places))
     print(f"{a}: {len(places)} photos left out")
-pool, unlabelled = LEARNT.values()
+pool, unlabelled, validation_set = LEARNT.values()
 
 # %% [markdown]
 # Of the flowers (profile `laptop`) eleven pairs look the same: the same bouquet, saved twice; the same field in other
@@ -225,7 +227,7 @@ pool, unlabelled = LEARNT.values()
 # If your photos come in series, sort them into `train` and `test` yourself, with each series on one side only.
 
 # %%
-PARTS = {"pool": pool, "unlabelled": unlabelled, **HELD_OUT}
+PARTS = LEARNT | {"test": test_set}
 for name, image_set in PARTS.items():
     print(f"{name:<11} {len(image_set):>6} images {image_set.image_shape}, per class {image_set.counts()}")
 print(pool.source)
