@@ -37,7 +37,7 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy (%): 64.58 ± 1.13 (n = 3) | 1.4 | 91 | 8.0 GiB | CPU, 2 cores (AMD EPYC) |
+# | `laptop` | test accuracy (%): 64.58 ± 1.13 (n = 3) | 0.7 | 78 | 7.9 GiB | CPU, 2 cores (Intel Xeon) |
 #
 # Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
 # ± is the standard deviation over n runs.
@@ -569,8 +569,8 @@ for name in cfg.backbones:
 display(pd.DataFrame(comparison).round(2))
 
 # %% [markdown]
-# Recorded in `laptop`: MobileNetV2 names 56.2 % rightly (2.2 million parameters, 17 ms), the narrow MobileNet 25.6 %
-# (a tenth of them, 8 ms).
+# Recorded in `laptop`: MobileNetV2 names 56.2 % rightly (2.2 million parameters, 15 ms), the narrow MobileNet 25.6 %
+# (a tenth of them, 6 ms).
 #
 # ## Unfreezing, provably
 #
@@ -637,10 +637,10 @@ display(pd.DataFrame(LADDER[-2:]).round(3))
 # The last rows have fewer folds than those above, as they cost minutes instead of seconds; the gain of the first of
 # them is over the head on this one backbone, on the same folds. With six photographs a breed there is little that two
 # million free weights could learn and much that they could learn by heart; with a hundred photographs it is another
-# matter. Recorded in `laptop`: 39.4 % with one rate, 52.3 % with falling rates, beside 55.0 % for the frozen backbone
+# matter. Recorded in `laptop`: 38.4 % with one rate, 52.6 % with falling rates, beside 55.0 % for the frozen backbone
 # on the same two folds. Both did best with the lower $\eta$ of a list of two, and $\gamma$ = 0.4 also makes the
-# backbone's steps 2.5 to 16 times smaller; so the 13 points between them may come from smaller steps as well as from
-# falling ones, and a longer list would have to tell. None of the four gained anything; the best, -2.6 ± 3.7 points,
+# backbone's steps 2.5 to 16 times smaller; so the 14 points between them may come from smaller steps as well as from
+# falling ones, and a longer list would have to tell. None of the four gained anything; the best, -2.3 ± 3.3 points,
 # is no proven loss either.
 #
 # ## The choice, and the test images, once
@@ -1096,7 +1096,7 @@ def solution_3(gradient, x, baseline, num_steps):
 #
 # In the recorded `laptop` run, with six photographs a breed, that is 64.6 ± 1.1 % of 120 breeds (and ± 3.0 by the
 # choice of the 255 test images), of which a linear layer alone gives 61.6; on dogs from another collection, 50.5 %.
-# Fine-tuning did not pay: 52.3 % with falling learning rates against 55.0 % frozen, on the same two folds. With a
+# Fine-tuning did not pay: 52.6 % with falling learning rates against 55.0 % frozen, on the same two folds. With a
 # hundred photographs a breed it may; that run, on a GPU, is pending.
 #
 # Next: notebook 08 fine-tunes networks that were pretrained without labels; notebook 09 pretrains one itself; notebook
