@@ -1057,11 +1057,10 @@ def exercise_3(gradient, x, baseline, num_steps):
 
 def check_3(answer):
     x, baseline = np.array([1.0, -2.0, 0.5]), np.array([0.5, 0.0, 0.5])
-    found = answer(lambda point: 2 * point, x, baseline, 1)  # F is the sum of squares
-    assert np.allclose(found, x ** 2 - baseline ** 2), "the sum of squares gives x_i^2 - x'_i^2, even in one step"
-    found = answer(lambda point: 4 * point ** 3, x, 0 * x, 2)  # F is the sum of fourth powers
-    assert np.allclose(found, 0.4375 * x ** 4 * 2), "two steps: the points at 1/4 and 3/4 of the way"
-
+    # F is the sum of squares, then that of fourth powers
+    squares, fourth = answer(lambda point: 2 * point, x, baseline, 1), answer(lambda point: 4 * point ** 3, x, 0 * x, 2)
+    assert np.allclose(squares, x ** 2 - baseline ** 2), "the sum of squares gives x_i^2 - x'_i^2, even in one step"
+    assert np.allclose(fourth, 0.4375 * x ** 4 * 2), "two steps: the points at 1/4 and 3/4 of the way"
 
 
 runtime.self_check(check_3, exercise_3)

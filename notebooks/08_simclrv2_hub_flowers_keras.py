@@ -867,10 +867,8 @@ def solution_2(accuracy, points):
 
 
 def solution_3(num_pixels, kernel_size, stride):
-    num_outputs = -(-num_pixels // stride)
-    zeros = max(0, (num_outputs - 1) * stride + kernel_size - num_pixels)
-    front = (kernel_size - 1) // 2
-    return (zeros // 2, zeros - zeros // 2), (front, kernel_size - 1 - front)
+    zeros = max(0, (num_pixels - 1) // stride * stride + kernel_size - num_pixels)
+    return (zeros // 2, zeros - zeros // 2), ((kernel_size - 1) // 2, kernel_size // 2)
 
 
 # %% [markdown]

@@ -926,8 +926,7 @@ def exercise_1(first, second):
 
 
 def check_1(answer):
-    generator = np.random.default_rng(0)
-    first = generator.random(400) < 0.9
+    first = np.random.default_rng(0).random(400) < 0.9
     second = np.where(np.arange(400) < 360, first, ~first)  # differs on 40 photos
     assert answer(first, first) == 0, "two methods that answer alike differ by 0, without any error"
     assert abs(answer(first, second) - 1.43) < 0.1, "the same photos: take the difference photo by photo first"
@@ -975,8 +974,7 @@ runtime.self_check(check_3, exercise_3)
 # %% cellView="form" tags=["solution"]
 # @title Solutions (double-click to see)
 def solution_1(first, second):
-    differences = 100 * (first.astype(float) - second.astype(float))
-    return differences.std(ddof=1) / math.sqrt(len(differences))
+    return 100 * np.std(first.astype(float) - second, ddof=1) / math.sqrt(len(first))
 
 
 def solution_2(share_that_differs, lead):
