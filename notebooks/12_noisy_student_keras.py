@@ -557,8 +557,8 @@ for seed, (number, arm) in tqdm([(seed, arm) for seed in SEEDS for arm in enumer
     else:
         answers = pseudo_labels(models[ARMS[number - 1], seed], unlabelled.images)
         origin += [unlabelled.fingerprint(), hashes[ARMS[number - 1], seed]]
-        right, chosen = 100 * rightness(answers), choose(answers, options)
-        right_shares[arm, seed] = {"all": np.nanmean(right), "in the pool": np.nanmean(right[chosen])}
+        right, chosen = pd.Series(100 * rightness(answers)), choose(answers, options)  # whose mean leaves NaN out
+        right_shares[arm, seed] = {"all": right.mean(), "in the pool": right[chosen].mean()}
     pool = make_pool(labelled, unlabelled.images, answers, options)
     model, histories[arm, seed] = train(f"{arm.replace(' ', '-')}/{seed}", options, pool, origin, seed)
     models[arm, seed], hashes[arm, seed] = model, networks.weights_hash(model)
@@ -636,9 +636,8 @@ FILTER = {}
 for threshold in (0.0, 0.3, 0.5, 0.8, 0.95):
     own, foreign = ANSWERS.max(1) >= threshold, FOREIGN.max(1) >= threshold
     chosen = choose(np.concatenate([ANSWERS, FOREIGN]), DEFAULTS | {"threshold": threshold})
-    FILTER[threshold] = {name: 100 * float(np.nanmean(mask)) if len(mask) else 0.0 for name, mask in {
-        "own kept": own, "own right": right[own], "foreign kept": foreign,
-        "foreign share": chosen >= len(ANSWERS)}.items()}
+    FILTER[threshold] = {name: 100 * float(pd.Series(mask).mean()) for name, mask in {
+        "own kept": own, "own right": right[own], "foreign kept": foreign, "foreign share": chosen >= len(own)}.items()}
 display(pd.DataFrame(FILTER).T.rename_axis("threshold").add_suffix(", %").round(1))
 
 # %% [markdown]
@@ -878,8 +877,9 @@ metrics = {
     **{f"parameters: {arm}": training.count_parameters(models[arm, SEED]) for arm in ARMS},
     **{f"{name}: {pair}": values[pair] for pair in gains for name, values in {
         "gain": gains, "standard error of the gain": errors}.items()},
-    **{f"pseudo-labels right, {name}: {arm}": evaluate.mean_and_spread([right_shares[arm, i][name] for i in SEEDS])
-       for arm in ARMS[1:FINAL + 1] for name in ("all", "in the pool")},
+    **{f"pseudo-labels right, {name}: {arm}": evaluate.mean_and_spread(values)
+       for arm in ARMS[1:FINAL + 1] for name in ("all", "in the pool")
+       if np.isfinite(values := [right_shares[arm, i][name] for i in SEEDS]).all()},
     **{f"threshold {threshold}: {name}": value for threshold, row in FILTER.items() for name, value in row.items()},
     **{f"{question}: {arm}": value for question, arms in found.items() for arm, value in arms.items()},
 }
