@@ -194,7 +194,7 @@ def worst_errors(image_set, probabilities, count=24, num_columns=8):
     wrong = np.flatnonzero(predictions != image_set.labels)
     wrong = wrong[np.argsort(-surest[wrong], kind="stable")][:count]
     names = image_set.class_names
-    titles = [f"{names[image_set.labels[i]]} → {names[predictions[i]]} ({surest[i]:.0%})" for i in wrong]
+    titles = [f"{names[image_set.labels[i]]} → {names[predictions[i]]}\n{surest[i]:.0%}" for i in wrong]
     return image_grid(image_set.images[wrong], titles, num_columns=num_columns)
 
 
