@@ -565,7 +565,7 @@ if arms:
 # one turn at a quarter of it 64.6 %, which is hardly better than no training (63.8). Learning rates of 0.033, 0.1 and
 # 0.3 give 64.9, 68.4 and 66.6 %. The same code with the same seed on a processor of another make, which rounds
 # differently, gave 67.9, 65.6 and 63.5, and 65.4, 67.9 and 68.8 %. So that four turns beat one is seen twice (by 4.4
-# and by 2.3 points), but the best of the two larger learning rates changed places.
+# and by 2.3 points), but the two larger learning rates changed places.
 #
 # ## The rival: SimCLR
 #
