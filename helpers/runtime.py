@@ -1,6 +1,7 @@
 """The machine a notebook runs on: seeds, versions, device, folders.  Looks at a framework only if it is loaded."""
 
 import dataclasses
+import gc
 import importlib.metadata
 import os
 import platform
@@ -100,7 +101,8 @@ def self_check(check, answer):
 
 
 def seed_everything(seed):
-    """Seed Python, numpy and whichever of torch and Keras is loaded."""
+    """Seed Python, numpy and whichever of torch and Keras is loaded; free what finished trainings have left behind."""
+    gc.collect()  # a Keras model refers to itself, so Python frees its images and weights late
     random.seed(seed)
     np.random.seed(seed % 2**32)
     if "torch" in sys.modules:

@@ -146,8 +146,8 @@ PROFILES = {
     "image_size": (64, 192, 224, 288),  # height and width, pixels
     "pretrained": (False, True, True, True),  # backbones with ImageNet's weights
     "backbones": (("MobileNet 0.25", "MobileNetV2 0.35"), ("MobileNetV2", "MobileNet 0.25"),  # the first two are joined
-                  ("EfficientNetV2S", "ConvNeXtSmall", "Xception"), ("EfficientNetV2M", "ConvNeXtBase")),
-    "predict_batch_size": (240, 64, 64, 32),  # images, where nothing is trained
+                  ("EfficientNetV2S", "InceptionResNetV2", "Xception"), ("EfficientNetV2M", "InceptionResNetV2")),
+    "predict_batch_size": (240, 64, 32, 16),  # images, where nothing is trained
     "num_folds": (4, 5, 5, 5),  # parts of the training images
     "folds_used": (1, 5, 1, 1),  # of which so many are held out, one after the other, to choose by
     "tuning_folds": (1, 2, 1, 1),  # the same for fine-tuning, which takes longer
@@ -239,7 +239,7 @@ LOCAL_WEIGHTS = {"MobileNetV2": "mobilenet_v2_1.0_224_no_top_fp16.weights.h5",
 
 def rescaling(name):
     """Return a layer that scales pixels in [0, 1] as the backbone wants them."""
-    return layers.Rescaling(255.0) if "EfficientNetV2" in name or "ConvNeXt" in name else layers.Rescaling(2.0, -1.0)
+    return layers.Rescaling(255.0) if "EfficientNetV2" in name else layers.Rescaling(2.0, -1.0)
 
 
 def backbone(name):
@@ -584,7 +584,6 @@ display(pd.DataFrame(comparison).round(2))
 # - **Batch norm is let loose.** In training it normalises by the mean and variance of the *batch* and moves its running
 #   statistics towards them. Ours come from a million images, and 32 dogs would spoil them. `training=False` keeps
 #   them as they are; the scale and shift of an unfrozen batch norm still learn. The comparison covers that, too.
-#   (ConvNeXt has none: it uses layer norm, which looks at one image at a time.)
 # - **One learning rate for all.** Early layers see edges and textures, which dogs share with everything; the late ones
 #   are about classes. *Discriminative* learning rates [5] fall towards the input: the unfrozen layers are cut into
 #   three equal groups, and with the rate $\eta$ of the head and a factor $\gamma$, the group $k$ steps away from the
@@ -885,7 +884,7 @@ def integrated_gradients(network, image, class_index):
         return network(images, training=False)[:, class_index]
 
     grey, parts = np.full_like(image, 0.5), (np.arange(cfg.path_steps, dtype=np.float32) + 0.5) / cfg.path_steps
-    points = [grey + some[:, None, None, None] * (image - grey) for some in np.array_split(parts, len(parts) // 16)]
+    points = [grey + some[:, None, None, None] * (image - grey) for some in np.array_split(parts, len(parts) // 8)]
     slopes = [ops.convert_to_numpy(explain.gradient(logits, ops.convert_to_tensor(each))) for each in points]
     given = (image - grey) * np.concatenate(slopes).mean(axis=0)
     ends = ops.convert_to_numpy(logits(np.stack([grey, image])))
@@ -904,7 +903,7 @@ def looks(network):
     """Return method -> maps `(N, H, W)` for the pictures, each for what the trained network says is on it."""
     given = np.abs([integrated_gradients(network, *each).sum(axis=2) for each in zip(floats, said)])
     return {"Grad-CAM": explain.grad_cam(network, floats, blocks[-1], said),
-            "occlusion": explain.occlusion(network, floats, said, stride=cfg.image_size // 8, batch_size=128),
+            "occlusion": explain.occlusion(network, floats, said, stride=cfg.image_size // 8, batch_size=16),
             "integrated gradients": np.minimum(given, np.quantile(given, 0.99, axis=(1, 2), keepdims=True))}
 
 

@@ -486,7 +486,7 @@ for kind, published in PUBLISHED.items():
 ENCODERS = {kind: IMPORTED[kind][0] for kind in KINDS} | {
     name: new_network(name)[0] for name in (cfg.application, "random encoder")}
 hashes = {name: networks.weights_hash(encoder) for name, encoder in ENCODERS.items()}
-FEATURES = {name: [training.predict(encoder, image_set.images, 100) for image_set in (train_set, validation_set)]
+FEATURES = {name: [training.predict(encoder, image_set.images, 32) for image_set in (train_set, validation_set)]
             for name, encoder in ENCODERS.items()}
 runtime.seed_everything(SEED)
 linear = keras.Sequential([keras.Input(FEATURES["pretrained"][0].shape[1:]), layers.Dense(train_set.num_classes)])
@@ -580,7 +580,7 @@ def train(arm, rate, count, draw):
     def look():
         if hasattr(model, "jax_state_sync"):  # while JAX trains, the weights are elsewhere
             model.jax_state_sync()
-        answers = training.predict(model, validation_set.images, 100).argmax(1)
+        answers = training.predict(model, validation_set.images, 32).argmax(1)
         return {"val_accuracy": 100 * evaluate.accuracy(validation_set.labels, answers)}
 
     return model, fit_model(f"{arm}-{rate}-{count}-{draw}", model, labelled, options, SEED + draw, CROSS_ENTROPY,
@@ -616,7 +616,7 @@ def probe(name, asked_features, asked_labels, count, draw, l2):
     return evaluate.linear_probe(FEATURES[name][0][chosen], train_set.labels[chosen], asked_features, asked_labels, l2)
 
 
-test_features = {name: training.predict(encoder, test_set.images, 100) for name, encoder in ENCODERS.items()}
+test_features = {name: training.predict(encoder, test_set.images, 32) for name, encoder in ENCODERS.items()}
 SCORES, answers = {}, {}
 for count in COUNTS.values():
     for name in ENCODERS:
@@ -625,7 +625,7 @@ for count in COUNTS.values():
         found = [probe(name, test_features[name], test_set.labels, count, draw, l2) for draw in DRAWS]
         SCORES[f"linear probe, {name}", count] = [100 * each["accuracy"] for each in found]
     for arm in ARMS:
-        logits = [training.predict(train(arm, RATES[arm], count, draw)[0], test_set.images, 100) for draw in DRAWS]
+        logits = [training.predict(train(arm, RATES[arm], count, draw)[0], test_set.images, 32) for draw in DRAWS]
         SCORES[arm, count] = [100 * evaluate.accuracy(test_set.labels, each.argmax(1)) for each in logits]
         answers[arm, count] = logits[0]
 assert hashes == {name: networks.weights_hash(encoder) for name, encoder in ENCODERS.items()}, "no longer frozen"

@@ -505,9 +505,14 @@ KNN_SET = train_set.stratified(min(cfg.knn_images, len(train_set)), seed=0)
 NUM_NEIGHBOURS = min(cfg.num_neighbours, max(1, len(KNN_SET) // 10))
 
 
+def features(encoder, images):
+    """Return the features `(N, D)` of uint8 images; a ResNet-50 needs 6 GB of the GPU's memory for 250 at once."""
+    return training.predict(encoder, images, batch_size=250)
+
+
 def validation_knn(encoder):
     """Return the kNN accuracy on the validation images, percent."""
-    votes, asked = (training.predict(encoder, image_set.images) for image_set in (KNN_SET, validation_set))
+    votes, asked = (features(encoder, image_set.images) for image_set in (KNN_SET, validation_set))
     return 100 * evaluate.knn_accuracy(votes, KNN_SET.labels, asked, validation_set.labels, NUM_NEIGHBOURS)
 
 
@@ -592,7 +597,7 @@ encoders["SimCLR"].save(run.folder / "simclr_encoder.keras")
 reloaded = keras.saving.load_model(run.folder / "simclr_encoder.keras")
 assert networks.weights_hash(reloaded) == networks.weights_hash(encoders["SimCLR"])
 few = validation_set.images[:8]
-np.testing.assert_allclose(training.predict(reloaded, few), training.predict(encoders["SimCLR"], few), atol=1e-2)
+np.testing.assert_allclose(features(reloaded, few), features(encoders["SimCLR"], few), atol=1e-2)
 
 # %% [markdown]
 # ## Experiments: views, temperature, head
@@ -658,7 +663,7 @@ for name, encoder in [("pixels", None), *encoders.items()]:
     if encoder:
         hashes[name] = networks.weights_hash(encoder)
     train_side, validation_side, test_side = [
-        training.predict(encoder, image_set.images) if encoder
+        features(encoder, image_set.images) if encoder
         else image_set.images.reshape(len(image_set), -1).astype(np.float32) / 255 - 0.5
         for image_set in (train_set, validation_set, test_set)]
     knn = evaluate.knn_accuracy(train_side, train_set.labels, test_side, test_set.labels, NUM_NEIGHBOURS)
@@ -694,7 +699,7 @@ results.save_figure(run, "neighbours", plots.image_grid(
 # %%
 shown, maps = test_set.stratified(min(2000, len(test_set)), seed=0), {}
 for name, encoder in encoders.items():
-    unit = training.predict(encoder, shown.images)
+    unit = features(encoder, shown.images)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True).clip(1e-12)
     perplexity = min(30, (len(unit) - 1) / 3)
     maps[name] = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(unit)

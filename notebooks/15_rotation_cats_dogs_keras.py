@@ -160,7 +160,7 @@ PROFILES = {
     "finetune_steps": (15, 300, 800, 2000),  # with labels, for every arm,
     "finetune_passes": (1, 3, 10, 30),  # unless that is less than so many passes over the labelled images
     "finetune_rates": ((.05,), (.003, .01, .03, .1, .3), (.003, .01, .03, .1, .3), (.003, .01, .03, .1, .3)),
-    "imagenet_size": (32, 96, 160, 160),  # pixels, to which images are scaled for the ImageNet network
+    "imagenet_size": (32, 96, 128, 128),  # pixels, to which images are scaled for the ImageNet network
     "run_experiments": (True, True, True, True),  # False saves their minutes
     "experiment_epochs": (1, 3, 6, 30),
     "target_gap_smallest": (None, 5.0, 8.0, None),  # points, at the smallest volume
