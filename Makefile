@@ -4,7 +4,12 @@
 #   make test   make test-latest   make lint   make hook   make links   make bench   make lab
 #   make notebooks [REPOSITORY=owner/name]   make pull NB=04   make report [PROFILE=laptop]   make results   make clean
 
-PROFILE ?= smoke
+# From the command line only: a DATA or SEED in the environment may be somebody else's.
+NB :=
+PROFILE := smoke
+SEED :=
+OVERRIDES :=
+DATA :=
 VENV := .venv
 BIN := $(VENV)/bin
 ARGUMENTS = $(NB) --profile $(PROFILE) $(if $(SEED),--seed $(SEED)) $(if $(OVERRIDES),--overrides '$(OVERRIDES)') \

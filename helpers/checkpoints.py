@@ -1,7 +1,9 @@
 """Checkpoint files of a training: whole or not there, the last two kept, found again by the settings that made them."""
 
+import contextlib
 import csv
 import io
+import math
 import os
 import pickle
 import random
@@ -75,7 +77,10 @@ class CheckpointFolder:
         except OSError as error:
             warnings.warn(f"No checkpoint after epoch {len(history)}: {error}. Training goes on.", stacklevel=3)
             return
-        for leftover in [*self._files()[:-2], *self.folder.glob("*.part")]:
+        until_now = [path for path in self._files() if path.name <= f"epoch-{len(history):04d}{self.suffix}"]
+        for leftover in {*self._files(), *self.folder.glob("*.part")} - {*until_now[-2:]}:
+            with contextlib.suppress(OSError):
+                os.truncate(leftover, 0)  # what is deleted in Google Drive takes up space for 30 days more
             leftover.unlink(missing_ok=True)
 
     def _files(self):
@@ -102,7 +107,7 @@ class CheckpointFolder:
             raise
 
     def _tell_of_others(self):
-        others = sorted(self.folder.glob(f"epoch-*{self.ending}"))
+        others = sorted({*self.folder.glob(f"epoch-*{self.ending}")} - {*self._files()})
         if not others:
             return
         changed = "other settings"
@@ -118,10 +123,14 @@ class CheckpointFolder:
 
 
 def best_epoch(history, name):
-    """Return the place in the history where `name` is best: lowest if it ends in `loss`, else highest; the first."""
+    """Return the place in the history where `name` is best: lowest if it ends in `loss`, else highest; the first.
+
+    An epoch without a number (nan) is worse than any other.
+    """
     if name not in history[-1]:
         raise ValueError(f"best={name!r} is not in the history, which has {', '.join(history[-1])}.")
-    values = [epoch[name] for epoch in history]
+    worst = math.inf if name.endswith("loss") else -math.inf
+    values = [worst if math.isnan(epoch[name]) else epoch[name] for epoch in history]
     return values.index(min(values) if name.endswith("loss") else max(values))
 
 

@@ -13,7 +13,7 @@ UNCOUNTED_TAGS = {"parameters", "setup", "profiles", "exercise", "solution"}
 COUNTED_MODULES = re.compile(r"helpers\.((keras|torch)\.training"
                              r"|data\.(imageset|order|pictures|synthetic|tfds_reader|torchvision_reader))")
 # Of these only the definitions that a notebook uses count: a new loss leaves the results of the others as they were.
-LIBRARIES = re.compile(r"helpers\.(keras|torch)\.(augment|losses|networks|simclrv2)")
+LIBRARIES = re.compile(r"helpers\.(evaluate|(keras|torch)\.(augment|losses|networks|simclrv2))")
 
 
 def loaded_modules():

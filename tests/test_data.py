@@ -141,6 +141,11 @@ class Server(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *words):
         pass
 
+    def send_header(self, name, value):
+        """States more bytes than there are for a file called `broken`: the connection then ends early."""
+        broken = name == "Content-Length" and self.path.endswith("broken")
+        super().send_header(name, int(value) + 10 if broken else value)
+
 
 @pytest.fixture
 def mirror(tmp_path):
@@ -170,11 +175,13 @@ def test_the_first_mirror_with_the_right_checksum_wins(mirror, tmp_path):
 def test_without_any_mirror_one_error_names_hosts_answers_files_and_folder(mirror, tmp_path):
     folder, address = mirror
     (folder / "wrong").write_bytes(b"a login page")
-    entry = a_set({"sub/set.gz": "0" * 32}, f"{address}wrong", f"{address}missing", "http://127.0.0.1:9/{}")
+    (folder / "broken").write_bytes(b"half a file")
+    entry = a_set({"sub/set.gz": "0" * 32}, f"{address}wrong", f"{address}missing", f"{address}broken",
+                  "http://127.0.0.1:9/{}")
     with pytest.raises(data.DataUnavailable) as error:
         download.fetch(tmp_path, entry)
-    for part in ("A set", "wrong", "checksum", "404", "127.0.0.1:9/set.gz", "refused", "0" * 32,
-                 str(tmp_path / "sub" / "set.gz"), "NB_DATA_DIR"):
+    for part in ("A set", "wrong", "checksum", "404", "broke off after 11 of 21", "127.0.0.1:9/set.gz", "refused",
+                 "0" * 32, str(tmp_path / "sub" / "set.gz"), "NB_DATA_DIR"):
         assert part in str(error.value)
     assert not list((tmp_path / "sub").iterdir())
 

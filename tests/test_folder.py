@@ -315,6 +315,7 @@ TABLES = {
     "paths": "file,label\npics/1.png,cat\npics/2.png,cat\n./pics/3.png,dog\npics\\4.png,dog\n",
     "as Kaggle has them": "id,breed\n1,cat\n2,cat\n3,dog\n4,dog\n",
     "paths without endings, other columns": "id,class,path\n9,cat,pics/1\n8,cat,pics/2\n7,dog,pics/3\n6,dog,pics/4\n",
+    "commas at the ends": "file,label\n1.png,cat,\n2.png,cat,\n3.png,dog,\n4.png,dog,\n",
     "byte order mark, spaces": "\ufeffImage, Label\n1.png, cat \n2.png,cat\n3.png,dog\n4.png,dog\n",
     "labels that look like gaps or numbers": "file,label\n1.png,01\n2.png,01\n3.png,NA\n4.png,NA\n",
 }

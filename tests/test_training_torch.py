@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers import checkpoints
 from helpers.data.imageset import ImageSet
 from helpers.torch import training
 
@@ -70,6 +71,25 @@ def test_only_the_last_two_checkpoints_are_kept_and_leftovers_go(tmp_path):
     assert [path.name[:10] for path in sorted(tmp_path.glob("epoch-*"))] == ["epoch-0004", "epoch-0005"]
 
 
+def test_what_is_deleted_takes_up_no_space_where_a_bin_keeps_it(tmp_path):
+    run_to(1, tmp_path)
+    in_the_bin = tmp_path / "bin"
+    in_the_bin.hardlink_to(next(tmp_path.glob("epoch-0001*")))
+    run_to(3, tmp_path)
+    assert not list(tmp_path.glob("epoch-0001*")) and in_the_bin.stat().st_size == 0
+
+
+def test_when_all_checkpoints_are_damaged_the_new_ones_are_kept(tmp_path, capsys):
+    run_to(4, tmp_path)
+    for path in tmp_path.glob("*.pt"):
+        path.write_bytes(b"torn")
+    with pytest.warns(UserWarning, match="damaged and passed over"):
+        run_to(2, tmp_path)
+    assert "another run" not in capsys.readouterr().out
+    run_to(3, tmp_path)
+    assert "resumed after epoch 2" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_a_torn_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage):
     seed_all()
@@ -113,6 +133,8 @@ def test_the_best_epoch_comes_back_also_after_a_resume(tmp_path):
     checkpoint, model = run(5)
     assert checkpoint.load_best() == {"epoch": 2, "score": 5}
     assert_equal(states[1], model.state_dict())
+    nan = float("nan")
+    assert checkpoints.best_epoch([{"score": nan}, {"score": 2}, {"score": nan}], "score") == 1
     with pytest.raises(ValueError, match="best='acuracy' is not in the history"):
         training.Checkpoint(tmp_path, SETTINGS, best="acuracy").save([{"epoch": 1, "score": 1}])
 

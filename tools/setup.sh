@@ -24,6 +24,11 @@ find_python() {
     return 1
 }
 
+stamp=$(cat requirements.txt ${2:+"$2"} tools/setup.sh | cksum)
+if [ "$(cat "$folder/.ready" 2>/dev/null)" = "$stamp" ]; then  # only the dates of these files are new
+    touch "$folder/.ready"
+    exit
+fi
 python=$(find_python)
 echo "Setting up $folder with $("$python" --version): downloads about 3.4 GB, once."
 rm -rf "$folder"
@@ -39,4 +44,4 @@ else
     # shellcheck disable=SC2086
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt $constraints
 fi
-touch "$folder/.ready"
+echo "$stamp" > "$folder/.ready"

@@ -102,7 +102,7 @@ def check_answers(host):
 
 def _download(url, target, checksum, title):
     """Download a file, with the right checksum or not at all."""
-    partial = target.with_name(f"{target.name}.part")
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")  # another process may fetch the same
     target.parent.mkdir(parents=True, exist_ok=True)
     request = urllib.request.Request(url, headers={"User-Agent": "notebook-series"})
     try:
@@ -110,6 +110,8 @@ def _download(url, target, checksum, title):
             length = int(answer.headers.get("Content-Length") or 0) or None
             with tqdm.wrapattr(answer, "read", total=length, desc=title, leave=False) as body:
                 shutil.copyfileobj(body, file, 1 << 20)
+        if length and partial.stat().st_size != length:
+            raise OSError(f"it broke off after {partial.stat().st_size:,} of {length:,} bytes")
         if checksum not in (None, found := md5(partial)):
             raise OSError(f"the file there has the checksum {found}, expected {checksum}")
         os.replace(partial, target)
