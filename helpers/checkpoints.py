@@ -1,8 +1,6 @@
 """Checkpoint files of a training: whole or not there, the last two kept, found again by the settings that made them."""
 
 import contextlib
-import csv
-import io
 import math
 import os
 import pickle
@@ -12,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from helpers import config, provenance, runtime
 
@@ -150,8 +149,4 @@ def set_random_state(state):
 
 
 def _csv(history):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for epoch in history for name in epoch)))
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue().encode()
+    return pd.DataFrame(history, dtype=object).to_csv(index=False).encode()

@@ -329,7 +329,7 @@ def reliability(result):
     return figure
 
 
-def comparison(results, metric, target=None, digits=None):
+def comparison(results, metric, digits=None):
     """Results of experiments: a point for each, with its spread as a bar and its value written at the right.
 
     Points and not bars, because the axis covers the values found; where it leaves out 0 its label says so.
@@ -338,7 +338,6 @@ def comparison(results, metric, target=None, digits=None):
         results: `{"name": number or {"mean", "sd", "n"}}`, as `evaluate.mean_and_spread` returns; drawn in this order
             from the top.
         metric: what is compared, with its unit, for the axis.
-        target: number, drawn as a dashed line; or None.
         digits: decimals of the written values; None for three significant figures of the largest.
 
     Returns:
@@ -361,9 +360,6 @@ def comparison(results, metric, target=None, digits=None):
             written = f"{entry['mean']:.{digits}f}"
             written += f" ± {entry['sd']:.{digits}f} (n = {entry['n']})" if entry["sd"] is not None else ""
             ax.annotate(written, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-        if target is not None:
-            ax.axvline(target, linestyle="--", color="black", label=f"target {target:g}")
-            figure.legend(loc="outside upper right")
         ax.margins(x=0.08)
         ax.set(ylim=(len(entries) - 0.5, -0.5))
         ax.set_yticks(heights, [_wrapped(name, 34) for name in results])

@@ -461,9 +461,6 @@ for name, path in list(IMPORTED["pretrained"][3].items())[:8]:
 
 # %%
 differences = {}
-if keras.backend.backend() == "tensorflow":  # newer GPUs than Colab's T4 round what they multiply to 10 bits
-    import tensorflow as tf
-    tf.config.experimental.enable_tensor_float_32_execution(False)
 for kind, published in PUBLISHED.items():
     if published.loaded is None:
         print(f"{kind}: NOT compared, {published.source} holds no function")

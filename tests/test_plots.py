@@ -20,7 +20,7 @@ FIGURES = {
     "curves": lambda: plots.curves({"a": HISTORY, "b": HISTORY}, ["accuracy", ("train_loss", "validation_loss")]),
     "confusion": lambda: plots.confusion(np.arange(9).reshape(3, 3), ["$5 cat", "hot_dog", "$6"]),
     "reliability": lambda: plots.reliability(evaluate.calibration(RNG.integers(0, 4, 200), PROBABILITIES)),
-    "comparison": lambda: plots.comparison({"a": 0.9, "b": {"mean": 0.8, "sd": 0.1, "n": 3}}, "accuracy", target=0.85),
+    "comparison": lambda: plots.comparison({"a": 0.9, "b": {"mean": 0.8, "sd": 0.1, "n": 3}}, "accuracy"),
     "feature_maps": lambda: plots.feature_maps(RNG.normal(size=(5, 3, 3)), list("abcde")),
     "heat_map": lambda: plots.heat_map([[61.5, 62.0], [60.1, 58.9]], [1.0, 4.0], [0.5, 0.9], ("T", "alpha", "%")),
     "heat_maps": lambda: plots.heat_maps(PHOTOS, RNG.random((3, 4, 4)), np.array(["a", "b", "c"])),

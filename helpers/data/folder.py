@@ -171,7 +171,7 @@ def _list_csv(folder, csv):
 def _read_table(csv):
     """Return the columns for file, label and split ("" if there is none) of a CSV file, as text."""
     try:
-        table = pd.read_csv(csv, dtype=str, keep_default_na=False, index_col=False).fillna("")  # rows may end in a comma
+        table = pd.read_csv(csv, dtype=str, keep_default_na=False, index_col=False).fillna("")  # a row may end in ,
     except ValueError as error:  # of what pandas raises, and UnicodeDecodeError
         raise ValueError(f"{csv} cannot be read as UTF-8 text with commas: {error}") from error
     table.columns = table.columns.str.strip().str.lower()

@@ -142,6 +142,7 @@ def _read_saved_model(folder, source):
     import tensorflow as tf
     import tensorflow_hub as hub
 
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # newer GPUs would compare 10 bits
     loaded = hub.load(str(folder))
     variables = {item.name.removesuffix(":0"): item.numpy() for item in tf.train.TrackableView(loaded).descendants()
                  if isinstance(item, tf.Variable)}

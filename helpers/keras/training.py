@@ -95,8 +95,8 @@ class Checkpoint(keras.callbacks.Callback):
 
         Args:
             folder: path, one for each training.
-            settings: JSON-able dict of all that decides the outcome: settings, seed, data, `provenance.source_hash` of the
-                code. A run with other settings starts afresh; the older files stay.
+            settings: JSON-able dict of all that decides the outcome: settings, seed, data, `provenance.source_hash` of
+                the code. A run with other settings starts afresh; the older files stay.
             best: name of a number in the history; the epoch where it is best (lowest if the name ends in `loss`,
                 highest otherwise) is kept too, for `load_best`.
             parts: built models or layers, by name; compile a model first, so that its optimizer is saved too.
