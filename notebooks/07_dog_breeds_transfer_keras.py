@@ -884,7 +884,7 @@ def integrated_gradients(network, image, class_index):
         return network(images, training=False)[:, class_index]
 
     grey, parts = np.full_like(image, 0.5), (np.arange(cfg.path_steps, dtype=np.float32) + 0.5) / cfg.path_steps
-    points = [grey + some[:, None, None, None] * (image - grey) for some in np.array_split(parts, len(parts) // 8)]
+    points = [grey + some[:, None, None, None] * (image - grey) for some in np.array_split(parts, -(-len(parts) // 8))]
     slopes = [ops.convert_to_numpy(explain.gradient(logits, ops.convert_to_tensor(each))) for each in points]
     given = (image - grey) * np.concatenate(slopes).mean(axis=0)
     ends = ops.convert_to_numpy(logits(np.stack([grey, image])))
