@@ -132,8 +132,9 @@ run = runtime.start("02_vgg16_cifar100_keras", PROFILE, SEED, USE_DRIVE)
 #
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures instead of photographs); `laptop` is real CIFAR-100 on a CPU, with a quarter of the filters; `colab` is meant
-# for a free T4; `full` trains longest. To change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the
-# form above.
+# for a free T4 (two to three hours for all cells by estimate, not yet measured; less without the experiments, by
+# `OVERRIDES = {"run_experiments": False}`); `full` trains longest. To change one value, write for instance `OVERRIDES =
+# {"num_epochs": 3}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {

@@ -130,8 +130,9 @@ run = runtime.start("05_vgg16_cifar100_torch", PROFILE, SEED, USE_DRIVE)
 # %% [markdown]
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures instead of photographs); `laptop` is real CIFAR-100 on a CPU, with a quarter of the filters; `colab` is meant
-# for a free T4; `full` trains longest. To change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the
-# form above.
+# for a free T4 (an hour and a half for all cells by estimate, not yet measured; less without the experiments, by
+# `OVERRIDES = {"run_experiments": False}`); `full` trains longest. To change one value, write for instance `OVERRIDES =
+# {"num_epochs": 3}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {

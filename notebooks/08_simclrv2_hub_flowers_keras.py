@@ -133,8 +133,9 @@ run = runtime.start("08_simclrv2_hub_flowers_keras", PROFILE, SEED, USE_DRIVE)
 # %% [markdown]
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures); `laptop` has real photographs and small networks, on a CPU (37 minutes for all cells, as recorded); `colab`
-# is meant for a free T4 and takes the published weights; `full` trains longer. If the published weights cannot be
-# reached, the columns to the left show what to put into `OVERRIDES`, beginning with `{"weights": "stand-in"}`.
+# is meant for a free T4 (an hour to an hour and a half for all cells by estimate, not yet measured) and takes the
+# published weights; `full` trains longer. If the published weights cannot be reached, the columns to the left show what
+# to put into `OVERRIDES`, beginning with `{"weights": "stand-in"}`.
 
 # %% tags=["profiles"]
 PROFILES = {

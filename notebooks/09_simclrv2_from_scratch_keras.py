@@ -134,8 +134,9 @@ run = runtime.start("09_simclrv2_from_scratch_keras", PROFILE, SEED, USE_DRIVE)
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures instead of photographs); `laptop` is real photographs on a CPU, 64 pixels high, with a small network (66
 # minutes for all cells, as recorded; without the experiments, `OVERRIDES = {"run_experiments": False}`, about a fifth
-# less); `colab` is meant for a free T4; `full` has the network and image size of the runs we compare with. To change
-# one value, write for instance `OVERRIDES = {"temperature": 0.5}` in the form above.
+# less); `colab` is meant for a free T4 (two to three hours for all cells by estimate, not yet measured; less without
+# the experiments, by `OVERRIDES = {"run_experiments": False}`); `full` has the network and image size of the runs we
+# compare with. To change one value, write for instance `OVERRIDES = {"temperature": 0.5}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {

@@ -138,8 +138,9 @@ run = runtime.start("10_supcon_keras", PROFILE, SEED, USE_DRIVE)
 # Every choice stands in one table, one column a profile, and with it the tasks, their seeds and the bounds to reach:
 # nothing is picked after the results are in. (0 seeds leave a task out.) `smoke` checks that all cells run (seconds, no
 # network, drawn pictures instead of photographs); `laptop` is real photographs on a CPU, 80 pixels high, with a small
-# network; `colab` is meant for a free T4; `full` has a ResNet-18, and CIFAR-10, for which there are published numbers.
-# To change one value, write for instance `OVERRIDES = {"temperature": 0.2}` in the form above.
+# network; `colab` is meant for a free T4 (about three hours for all cells by estimate, not yet measured; less without
+# the experiments, by `OVERRIDES = {"run_experiments": False}`); `full` has a ResNet-18, and CIFAR-10, for which there
+# are published numbers. To change one value, write for instance `OVERRIDES = {"temperature": 0.2}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {

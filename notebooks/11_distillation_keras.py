@@ -135,9 +135,10 @@ run = runtime.start("11_distillation_keras", PROFILE, SEED, USE_DRIVE)
 #
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU, with 20,000 images and small networks (38
-# minutes for all cells, as recorded); `colab` is meant for a free T4; `full` has networks and schedule of a published
-# benchmark [2]. To change one value, write for instance `OVERRIDES = {"temperature": 2.0}` in the form above. A network
-# is given by its residual blocks in each stage and the channels of its first stage.
+# minutes for all cells, as recorded); `colab` is meant for a free T4 (an hour to two hours for all cells by estimate,
+# not yet measured; less without the experiments, by `OVERRIDES = {"run_experiments": False}`); `full` has networks and
+# schedule of a published benchmark [2]. To change one value, write for instance `OVERRIDES = {"temperature": 2.0}` in
+# the form above. A network is given by its residual blocks in each stage and the channels of its first stage.
 
 # %% tags=["profiles"]
 PROFILES = {

@@ -136,8 +136,9 @@ run = runtime.start("13_simclr_barlow_cifar10_torch", PROFILE, SEED, USE_DRIVE)
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU, with a smaller network (some forty minutes for
 # all cells, as recorded: two pretrainings of seven minutes, then experiments and classifiers); `colab` is meant for a
-# free T4; `full` trains longest. To change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form
-# above.
+# free T4 (two to three hours for all cells by estimate, not yet measured; less without the experiments, by `OVERRIDES =
+# {"run_experiments": False}`); `full` trains longest. To change one value, write for instance `OVERRIDES =
+# {"num_epochs": 3}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {
@@ -876,10 +877,12 @@ training_minutes = sum(epoch["seconds"] for epoch in histories["SimCLR"]) / 60
 record = results.save(run, cfg, metrics, targets, [train_set, validation_set, test_set], training_minutes)
 
 # %% [markdown]
-# The assignment asks for a report: `make report` writes one from this record and its figures, as a PDF.
-# **TensorBoard** has all curves, and under *HParams* a table of all runs with their options. In Colab or Jupyter put
-# `%load_ext tensorboard` and `%tensorboard --logdir FOLDER/tensorboard` into a cell of their own, where `FOLDER` is
-# what the cell of the imports printed behind *Files of this run*.
+# The assignment asks for a report: in a checkout of your own, `make report PROFILE=colab` (or `laptop`) writes one from
+# the record of that profile and its figures, as a PDF; in Colab, `from tools import report` and
+# `report.main(["--profile", run.profile])` in a cell of their own do (without `USE_DRIVE`). **TensorBoard** has all
+# curves, and under *HParams* a table of all runs with their options. In Colab or Jupyter put `%load_ext tensorboard`
+# and `%tensorboard --logdir FOLDER/tensorboard` into a cell of their own, where `FOLDER` is what the cell of the
+# imports printed behind *Files of this run*.
 #
 # ## If something goes wrong
 #

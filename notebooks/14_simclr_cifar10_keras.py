@@ -133,8 +133,9 @@ run = runtime.start("14_simclr_cifar10_keras", PROFILE, SEED, USE_DRIVE)
 #
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures instead of photographs); `laptop` is real CIFAR-10 on a CPU, with a smaller network (25 minutes for all
-# cells, as recorded); `colab` is meant for a free T4; `full` trains longest. To change one value, write for instance
-# `OVERRIDES = {"num_epochs": 3}` in the form above.
+# cells, as recorded); `colab` is meant for a free T4 (an hour and a half to two hours for all cells by estimate, not
+# yet measured; less without the experiments, by `OVERRIDES = {"run_experiments": False}`); `full` trains longest. To
+# change one value, write for instance `OVERRIDES = {"num_epochs": 3}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {

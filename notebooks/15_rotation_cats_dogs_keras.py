@@ -133,8 +133,9 @@ run = runtime.start("15_rotation_cats_dogs_keras", PROFILE, SEED, USE_DRIVE)
 # %% [markdown]
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
 # pictures instead of photographs); `laptop` is real photographs on a CPU with a small network and three volumes of
-# labels; `colab` is meant for a free T4, with ten volumes; `full` trains longer and draws more often. To change one
-# value, write for instance `OVERRIDES = {"finetune_steps": 600}` in the form above.
+# labels; `colab` is meant for a free T4 (two to three hours for all cells by estimate, not yet measured; less without
+# the experiments, by `OVERRIDES = {"run_experiments": False}`), with ten volumes; `full` trains longer and draws more
+# often. To change one value, write for instance `OVERRIDES = {"finetune_steps": 600}` in the form above.
 
 # %% tags=["profiles"]
 PROFILES = {
