@@ -144,3 +144,15 @@ def test_half_precision_is_the_networks_alone(task):
 def test_a_step_is_the_same_on_other_backends(backend, tmp_path, monkeypatch):
     monkeypatch.setattr(notebook, "crop_and_flip", notebook.crop_and_flip)  # put back afterwards
     backends.assert_same_step_without_tensorflow("test_rotation_keras", backend, (16, 16, 3), tmp_path)
+
+
+@pytest.mark.parametrize("task", ["four turns", "SimCLR", "labels"])
+def test_a_step_runs_as_on_a_gpu_under_xla_in_16_bits(task, monkeypatch):
+    monkeypatch.setattr(notebook, "HALF", "mixed_float16")
+    model = notebook.build(OPTIONS | {"task": task, "half": True})
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    model.compile(keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1024), jit_compile=True)
+    loss = float(model.train_on_batch(TRAIN_SET.images[:24].astype(np.float32) / 255, TRAIN_SET.labels[:24]))
+    guessing = {"four turns": np.log(4), "SimCLR": np.log(47), "labels": np.log(2)}[task]
+    assert model.jit_compile and 0 < loss < 2 * guessing
+    assert int(optimizer.iterations) == 1 and all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -63,3 +63,20 @@ def test_fine_tuning_starts_from_a_copy_of_the_pretrained_layers(finetune_layer)
     model.train_on_batch(images, notebook.train_set.labels)
     for old, new in zip(before, source.get_weights()):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_a_step_of_pretraining_runs_as_on_a_gpu_under_xla(policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = notebook.new_simclr()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    optimizer = notebook.networks.LARS(0.5)
+    scaled = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1024)
+    model.compile(scaled if policy == "mixed_float16" else optimizer, jit_compile=True)
+    images, before = IMAGES.astype(np.float32) / 255, model.get_weights()
+    loss = float(model.train_on_batch(images, notebook.train_set.labels))
+    assert model.jit_compile and 0 < loss < 2 * np.log(2 * len(images) - 1)
+    assert int(optimizer.iterations) == 1 and all(np.isfinite(weight).all() for weight in model.get_weights())
+    assert any(np.any(old != new) for old, new in zip(before, model.get_weights()))
