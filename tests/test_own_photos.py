@@ -1,5 +1,12 @@
 """What a reader's own folder of photos can hold beside labelled pictures, and what becomes of strange folders."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import definitions
 import numpy as np
 import pytest
 from PIL import Image
@@ -80,3 +87,22 @@ def test_a_folder_too_small_to_learn_from_is_refused(tmp_path):
     put(tmp_path / "photos", "cat/1.png", "cat/2.png", "dog/1.png")
     with pytest.raises(ValueError, match="gives 2 images to train on; at least 10 are needed"):
         data.load("cifar10", "train", own_folder=str(tmp_path / "photos"))
+
+
+@pytest.mark.parametrize("notebook", ["04_lenet_mnist_torch", "16_which_method_torch"])
+def test_a_notebook_runs_on_a_readers_folder_and_applies_no_target_to_it(notebook, tmp_path):
+    photos = tmp_path / "photos"
+    put(photos, *(f"{name}/{number}.png" for name in ("cat", "dog", "hen") for number in range(20)))
+    put(photos, *(f"unlabelled/{number}.png" for number in range(70, 80)))
+    script = (definitions.NOTEBOOKS / f"{notebook}.py").read_text(encoding="utf-8")
+    assert script.count('\nDATA = ""') == 1
+    shutil.copytree(definitions.NOTEBOOKS.parent / "helpers", tmp_path / "helpers")
+    path = tmp_path / "notebooks" / f"{notebook}.py"
+    path.parent.mkdir()
+    path.write_text(script.replace('\nDATA = ""', f"\nDATA = {str(photos)!r}"), encoding="utf-8")
+    environment = os.environ | {"NB_PROFILE": "smoke", "NB_OUTPUT_DIR": str(tmp_path), "MPLBACKEND": "agg"}
+    ended = subprocess.run([sys.executable, str(path)], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    record = json.loads((tmp_path / "runs" / notebook / "smoke" / "record.json").read_text(encoding="utf-8"))
+    assert record["data"][0]["name"] == "photos" and all(
+        target.get("at_least", target.get("at_most")) is None for target in record["targets"])
