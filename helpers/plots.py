@@ -171,7 +171,7 @@ def image_grid(images, titles=None, wrong=None, num_columns=8):
                 continue
             _show(ax, images[index])
             marked = wrong is not None and wrong[index]
-            ax.set_title("✗ " * bool(marked) + titles[index], fontsize=9, pad=3)
+            ax.set_title("✗ " * bool(marked) + titles[index], fontsize=9, pad=5)  # above the frame
             if marked:
                 ax.title.set(color=WRONG, fontweight="bold")
                 ax.spines[:].set(visible=True, color=WRONG, linewidth=3)
