@@ -29,7 +29,7 @@
 # | Method | supervised classification: convolutions, cross-entropy, SGD with momentum, one-cycle learning rate |
 # | Expected | test accuracy at least 99.0 % (`laptop`), 99.3 % (`colab`), 99.5 % (`full`), mean over seeds |
 # | You need | Python, and what a gradient is; a GPU helps but is not required |
-# | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, torch 2.11) |
+# | Reviewed | 2026-12-01, Colab's image of 2026-08-19 (Python 3.13, torch 2.11) |
 #
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |

@@ -32,7 +32,7 @@
 # | Expected, `colab` | test accuracy above 83 %, aimed at 90 %; log loss at most 0.40 (pending: not run yet) |
 # | Expected, `full` | test accuracy at least 93 % (pending) |
 # | You need | notebook 01 (training with `fit`, how to judge a classifier); 03 for batch norm and augmentation |
-# | Reviewed | 2026-11-23, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13) |
+# | Reviewed | 2026-12-01, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13) |
 #
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |

@@ -33,7 +33,7 @@
 # | Expected, `colab` | linear probe, 10 % of labels: `pretrained` no worse than `supervised` (pending, not yet run) |
 # | Expected, `full` | fine-tuned with all labels at least 95 %: pending |
 # | You need | notebook 03 (training with `fit`) and 09 (SimCLRv2 itself, from scratch), with what 09 needs |
-# | Reviewed | 2026-11-23, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13, TensorFlow 2.20) |
+# | Reviewed | 2026-12-01, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13, TensorFlow 2.20) |
 #
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
@@ -132,10 +132,10 @@ run = runtime.start("08_simclrv2_hub_flowers_keras", PROFILE, SEED, USE_DRIVE)
 
 # %% [markdown]
 # Every choice stands in one table, one column a profile. `smoke` checks that all cells run (seconds, no network, drawn
-# pictures); `laptop` has real photographs and small networks, on a CPU (37 minutes for all cells, as recorded); `colab`
-# is meant for a free T4 (an hour to an hour and a half for all cells by estimate, not yet measured) and takes the
-# published weights; `full` trains longer. If the published weights cannot be reached, the columns to the left show what
-# to put into `OVERRIDES`, beginning with `{"weights": "stand-in"}`.
+# pictures); `laptop` has real photographs and small networks, on a CPU (37 minutes for all cells; 53, as recorded,
+# beside other work); `colab` is meant for a free T4 (an hour to an hour and a half for all cells by estimate, not yet
+# measured) and takes the published weights; `full` trains longer. If the published weights cannot be reached, the
+# columns to the left show what to put into `OVERRIDES`, beginning with `{"weights": "stand-in"}`.
 
 # %% tags=["profiles"]
 PROFILES = {

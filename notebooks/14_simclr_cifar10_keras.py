@@ -31,7 +31,7 @@
 # | Expected, `colab` | kNN accuracy at least 70 % |
 # | Expected, `full` | a linear layer on the features at least 90 % |
 # | You need | notebook 03 (residual networks, augmentation on the device, `fit`); 02 for mixed precision |
-# | Reviewed | 2026-11-22, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13) |
+# | Reviewed | 2026-12-01, Colab's image of 2026-08-19 (Python 3.13, Keras 3.13) |
 #
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
@@ -481,12 +481,12 @@ if comparison:
 # %% [markdown]
 # The first steps agree to rounding (in the recorded `laptop` run the first to the seventh digit): the two modes compute
 # the same. (Rounding differences then grow, because each step starts from the last one's weights; two runs on a GPU do
-# so in the same mode.) They differ in time: 391 ms a step in eager mode there, 196 as a graph. The graph costs time
-# once (0.9 s there, on a GPU more), at its first step, when the model is *traced*, that is, recorded; then it saves
-# Python's work at every step. How much that is depends on how long the operations themselves take. (On a GPU, `fit`
-# also has the graph compiled by XLA, which fuses operations and takes longer at first; here that is off.) Eager mode is
-# for looking inside: `print` and a debugger work in the middle of `call`. It also takes more memory (not measured
-# here).
+# so in the same mode.) They differ in time: 837 ms a step in eager mode there, 313 as a graph, with other work on the
+# same two cores (391 and 196 in an earlier run that had them to itself). The graph costs time once (1.2 s there, on a
+# GPU more), at its first step, when the model is *traced*, that is, recorded; then it saves Python's work at every
+# step. How much that is depends on how long the operations themselves take. (On a GPU, `fit` also has the graph
+# compiled by XLA, which fuses operations and takes longer at first; here that is off.) Eager mode is for looking
+# inside: `print` and a debugger work in the middle of `call`. It also takes more memory (not measured here).
 #
 # There is one more lesson in the pipeline: its `map` runs on the CPU, which in Colab has two cores for all that is to
 # be done. Our training therefore makes the views in `call`, on the device where the network computes, and the pipeline

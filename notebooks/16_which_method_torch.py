@@ -28,7 +28,7 @@
 # | Method | from scratch, noisy student, SimCLR, ImageNet's weights; a linear layer or all of it; five draws |
 # | Expected, on the flowers | the method named is the best on the test images too, or within one standard error of it |
 # | You need | notebook 06 (training a residual network); helpful: 13 (SimCLR), 12 (noisy student), 07 (transfer) |
-# | Reviewed | 2026-11-23, Colab's image of 2026-08-19 (Python 3.13, torch 2.11) |
+# | Reviewed | 2026-12-01, Colab's image of 2026-08-19 (Python 3.13, torch 2.11) |
 #
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
