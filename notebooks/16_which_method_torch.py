@@ -148,7 +148,7 @@ PROFILES = {
     "image_size": (64, 96, 160, 224),  # pixels, of the photos as they are read
     "backbone_size": (64, 96, 160, 224),  # pixels, for the pretrained backbone
     "small_size": (32, 64, 96, 128),  # pixels, for the network that starts from nothing
-    "most_images": (400, 6000, 20000, 100000),  # of the labelled photos, and of the others; more are left aside
+    "most_images": (400, 6000, 20000, 100000),  # of the labelled photos; more are left aside
     "most_test_images": (100, 2000, 10000, 50000),
     "validation_fraction": (0.2, 0.2, 0.2, 0.2),  # of the labelled photos, to choose by
     "drop_duplicates": (False, True, True, True),  # photos that are on both sides of a split; drawn ones all look alike
@@ -190,10 +190,10 @@ print(config.table(cfg))
 # %%
 train_all = data.load(cfg.data_set, "train", cfg.image_size, cfg.stand_in, own_folder=DATA)
 test_set = data.load(cfg.data_set, "test", cfg.image_size, cfg.stand_in, own_folder=DATA)
-unlabelled = data.load_unlabelled(DATA, train_all.image_shape) if DATA else train_all.subset(np.arange(0))
-train_all, test_set, unlabelled = (each if len(each) <= most else each.stratified(most, seed=0) for each, most in (
-    (train_all, cfg.most_images), (test_set, cfg.most_test_images), (unlabelled, cfg.most_images)))
+train_all, test_set = (each if len(each) <= most else each.stratified(most, seed=0) for each, most in (
+    (train_all, cfg.most_images), (test_set, cfg.most_test_images)))
 pool, validation_set = train_all.split_off(cfg.validation_fraction, seed=0)
+unlabelled = data.load_unlabelled(DATA, pool.image_shape) if DATA else pool.subset(np.arange(0))
 
 # %% [markdown]
 # **The same photo twice** is the commonest way to fool oneself: a burst of five shots, a picture saved in two sizes.
@@ -247,7 +247,7 @@ ends = np.cumsum([len(each) for each in PARTS.values()])
 PART = {name: np.arange(end - len(each), end) for (name, each), end in zip(PARTS.items(), ends)}
 LABELS = np.concatenate([each.labels for each in PARTS.values()])
 ONE_HOT = torch.eye(NUM_CLASSES, device=DEVICE)  # row i is the target of class i
-ALL_PHOTOS = torch.cat([training.tensors(each)[0].to(DEVICE) for each in PARTS.values()])
+ALL_PHOTOS = torch.cat([training.tensors(each)[0] for each in PARTS.values()]).to(DEVICE)
 
 
 def resized(images, size):
@@ -456,7 +456,7 @@ def seconds_per_step(start, num_steps):
     return (time.perf_counter() - started) / num_steps
 
 
-plan_file = run.folder / f"plan-{config.fingerprint([config.as_dict(cfg), len(LABELS), run.device])}.pt"
+plan_file = run.folder / f"plan-{config.fingerprint(config.as_dict(cfg) | {'photos': len(LABELS)})}.pt"
 if not plan_file.is_file():  # the first step of a network takes longer, and is left out
     keep(plan_file, {start: [seconds_per_step(start, count) for count in (1, 3)][-1]
                      for start in ("nothing", "ImageNet")[:1 + cfg.use_pretrained]})
@@ -506,7 +506,7 @@ DECIDING = ("small_size", "backbone_size", "imagenet_weights", "backbone", "bloc
             "finetune_batch_size", "simclr_learning_rate", "temperature", "threshold",
             "student_views")  # more draws need nothing anew
 SETTINGS = {name: config.as_dict(cfg)[name] for name in DECIDING} | {
-    "code": CODE, "seed": SEED, "device": DEVICE.type, "steps": [STEPS, FINETUNE_STEPS, SIMCLR_STEPS],
+    "code": CODE, "seed": SEED, "steps": [STEPS, FINETUNE_STEPS, SIMCLR_STEPS],
     "photos": [each.fingerprint() for each in PARTS.values()]}
 simclr_file = run.folder / f"simclr-{config.fingerprint(SETTINGS)}.pt"
 if not simclr_file.is_file():
@@ -903,6 +903,8 @@ record = results.save(run, cfg, metrics, targets, [each for each in PARTS.values
 # - **No GPU found** in Colab: *Runtime > Change runtime type > T4 GPU*, then *Run all*.
 # - **It takes too long**: lower `minutes`; or look with `num_draws` 2 first, whose error bars mean little.
 # - **"cannot be told from"**: more draws help, and more validation photos about as much.
+# - **Begun on one machine, going on with another** (a GPU came or went, with `USE_DRIVE`): the trainings keep the
+#   lengths that were planned for the first. Delete the run's folder, which the cell of the imports printed.
 # - **Out of memory**: halve `batch_size` and `finetune_batch_size`, or lower `image_size` and `backbone_size`.
 # - **A class has very few photos**: it takes its part in every draw only if its share of the budget is at least one.
 # - **SimCLR's loss does not fall**: lower `simclr_learning_rate`; with fewer than some hundred photos it has little to
