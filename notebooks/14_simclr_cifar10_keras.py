@@ -643,9 +643,10 @@ for question, arms in found.items():
 #   out the crop alone is worst: the colours have to be ignored, but every pixel stays in its place, so that comparing
 #   places may be all the network learns. The *blur* is worth nothing that could be told from chance (0.1 points): at 32
 #   pixels there is little fine grain to hide. SimCLR's authors left it out on CIFAR-10, and so might we.
-# - **Temperature.** 0.2 is best of the four; 1.0 loses 3 points, presumably as it hardly tells near from far. 0.05 loses
-#   4, but do not believe it: a run of the same code with the images in another order had 39.3 there, 39.1 at 0.2, 38.5
-#   at 0.5 and 35.9 at 1.0. That the upper end of the list loses is seen twice, what lies below 0.5 one seed cannot say.
+# - **Temperature.** 0.2 is best of the four; 1.0 loses 3 points, presumably as it hardly tells near from far. 0.05
+#   loses 4, but do not believe it: a run of the same code with the images in another order had 39.3 there, 39.1 at 0.2,
+#   38.5 at 0.5 and 35.9 at 1.0. That the upper end of the list loses is seen twice, what lies below 0.5 one seed cannot
+#   say.
 # - **Head.** With none, the features themselves have to forget what differs between views: 6 points less than with two
 #   layers, no more than untrained. Between one and two one seed sees hardly a difference; in the paper's long trainings
 #   two were better. Three are lower here, probably because more layers have to be trained in only 156 steps.
