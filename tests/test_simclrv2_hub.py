@@ -191,7 +191,7 @@ def test_a_download_must_have_the_size_that_the_host_states(size, fits, tmp_path
         simclrv2._fetch("https://host/file", target)
         assert target.read_bytes() == b"hello"
     else:
-        with pytest.raises(OSError, match="broke off"):
+        with pytest.raises(data.DataUnavailable, match="broke off"):
             simclrv2._fetch("https://host/file", target)
         assert not target.exists()
 
