@@ -370,8 +370,7 @@ OPTIMIZERS = {"plain": torch.optim.SGD, "momentum": partial(torch.optim.SGD, mom
 def validate(model):
     """Return loss (nats) and accuracy (percent) on the validation images."""
     logits = training.predict(model, validation_images)
-    loss = functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(validation_set.labels))
-    return {"validation_loss": loss.item(),
+    return {"validation_loss": evaluate.negative_log_likelihood(validation_set.labels, evaluate.softmax(logits)),
             "validation_accuracy": 100 * evaluate.accuracy(validation_set.labels, logits.argmax(1))}
 
 
