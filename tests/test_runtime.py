@@ -1,4 +1,6 @@
+import gc
 import random
+import weakref
 
 import numpy as np
 import pytest
@@ -60,3 +62,20 @@ def test_drive_outside_colab_is_a_clear_error(monkeypatch):
     monkeypatch.delenv("NB_OUTPUT_DIR", raising=False)
     with pytest.raises(RuntimeError, match="works in Colab only"):
         runtime.start("04_lesson", "smoke", 0, use_drive=True)
+
+
+def test_what_a_finished_training_left_behind_is_freed_before_the_next():
+    class Model:
+        pass
+
+    gc.disable()
+    try:
+        model = Model()
+        model.itself = model
+        alive = weakref.ref(model)
+        del model
+        assert alive() is not None
+        runtime.seed_everything(0)
+        assert alive() is None
+    finally:
+        gc.enable()
