@@ -116,10 +116,9 @@ def test_a_blur_is_torchvisions(kernel_size):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-def test_grey_and_solarised_are_torchvisions():
+def test_grey_is_torchvisions():
     images = pictures(4)
     torch.testing.assert_close(augment.random_grayscale(images, 1.0), v2_functional.rgb_to_grayscale(images, 3))
-    torch.testing.assert_close(augment.random_solarize(images, 0.3, 1.0), v2_functional.solarize(images, 0.3))
 
 
 def test_boxes_are_drawn_as_torchvision_draws_them():
@@ -142,7 +141,6 @@ RANDOM = {
     "grey": lambda images, source: augment.random_grayscale(images, 0.5, source),
     "blur": lambda images, source: augment.random_gaussian_blur(images, 5, probability=1.0, generator=source),
     "blur or not": lambda images, source: augment.random_gaussian_blur(images, 5, (1.0, 1.0), 0.5, source),
-    "solarise": lambda images, source: augment.random_solarize(images, 0.5, 0.5, source),
     "turn": lambda images, source: augment.random_quarter_turn(images, source)[0],
     "fused": lambda images, source: augment.fused_crop_and_color(images, grayscale=0, jitter=1.0, generator=source),
 }

@@ -328,6 +328,16 @@ def test_a_prepared_set_is_read_in_its_order_and_a_fifth_held_out(prepared, tmp_
                                                                       "african_hunting_dog"}
 
 
+def test_reading_a_prepared_set_leaves_no_warnings_on_the_page(prepared):
+    code = ("import tensorflow\nfrom helpers import data\ndata.load('stanford_dogs', 'train', 16)\n"
+            "from absl import logging\nlogging.warning('any other')")
+    environment = os.environ | {"NB_DATA_DIR": str(prepared), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=runtime.ROOT, env=environment,
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and [line for line in done.stderr.splitlines() if "WARNING" in line] == [
+        "WARNING:absl:any other"], done.stderr
+
+
 def test_only_the_published_number_of_downloaded_images_is_official(prepared, tmp_path, monkeypatch):
     shutil.copytree(prepared / "tfds", tmp_path, dirs_exist_ok=True)
     about = tfds_reader.find("tf_flowers", tmp_path) / "dataset_info.json"

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import importlib.util
+import logging
 import sys
 import warnings
 
@@ -116,8 +117,14 @@ def _read(name, split, image_shape, own_folder):
     reader = _suitable_reader(name, root)
     place = root / reader.removesuffix("_reader")
     if (reader == "tfds_reader") == ("tensorflow" in sys.modules):
+        logging.getLogger("absl").addFilter(_is_not_about_itself)
         return importlib.import_module(f"helpers.data.{reader}").read(name, split, place, image_shape)
     return child.read(reader, name, place, image_shape)
+
+
+def _is_not_about_itself(record):
+    """False for what tensorflow-datasets 4.9 says, ten times, of its own use of its own `FeatureConnector.dtype`."""
+    return "FeatureConnector.dtype" not in record.getMessage()
 
 
 def _suitable_reader(name, root):

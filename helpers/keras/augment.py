@@ -209,12 +209,6 @@ def gaussian_blur(images, sigmas, kernel_size):
     return _along_both_axes(images, matrices(images.shape[1]), matrices(images.shape[2]))
 
 
-def random_solarize(images, threshold=0.5, probability=0.2, generator=None):
-    """Invert the pixels at or above `threshold` with the given probability; float `(N, H, W, C)` in [0, 1]."""
-    solarized = ops.where(images >= threshold, 1 - images, images)
-    return ops.where(_uniform(images, (1, 1, 1), 0, 1, generator) < probability, solarized, images)
-
-
 def random_quarter_turn(images, generator=None):
     """Turn each image by 0, 90, 180 or 270 degrees, without interpolation.
 
