@@ -37,7 +37,7 @@
 # <!-- measured:begin -->
 # | measured | result | minutes of training | images per second | memory | device |
 # |---|---|---|---|---|---|
-# | `laptop` | test accuracy (%): 64.58 ± 1.13 (n = 3) | 0.7 | 78 | 7.9 GiB | CPU, 2 cores (Intel Xeon) |
+# | `laptop` | test accuracy (%): 64.58 ± 1.13 (n = 3) | 1.1 | 55 | 7.8 GiB | CPU, 2 cores (Intel Xeon) |
 #
 # Minutes are those of the headline training and its baseline; experiments come on top and say theirs.
 # ± is the standard deviation over n runs.
@@ -569,8 +569,8 @@ for name in cfg.backbones:
 display(pd.DataFrame(comparison).round(2))
 
 # %% [markdown]
-# Recorded in `laptop`: MobileNetV2 names 56.2 % rightly (2.2 million parameters, 15 ms), the narrow MobileNet 25.6 %
-# (a tenth of them, 6 ms).
+# Recorded in `laptop`: MobileNetV2 names 56.2 % rightly (2.2 million parameters, 20 ms), the narrow MobileNet 25.6 %
+# (a tenth of them, 8 ms).
 #
 # ## Unfreezing, provably
 #
