@@ -1,7 +1,9 @@
 """The PDF report of notebook 13."""
 
+import importlib
 import json
 
+import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 
@@ -39,3 +41,13 @@ def test_it_writes_tables_and_the_figures_that_there_are(project, tmp_path):
     assert "encoder: hash" not in shown and len(pages) == 4
     assert report.main([]) == 0
     assert (tmp_path / "build" / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_asked_for_in_a_notebook_it_leaves_the_plots_of_later_cells_alone():
+    before = matplotlib.get_backend()
+    try:
+        matplotlib.use("svg")
+        importlib.reload(report)
+        assert matplotlib.get_backend() == "svg"
+    finally:
+        matplotlib.use(before)
