@@ -138,7 +138,7 @@ RANDOM = {
     "blur or not": lambda images, source: augment.random_gaussian_blur(images, 5, (1.0, 1.0), 0.5, source),
     "turn": lambda images, source: augment.random_quarter_turn(images, source)[0],
 }
-OUTCOMES = {"grey": 2, "blur or not": 2, "solarise": 2, "turn": 4}  # of the others every image has its own
+OUTCOMES = {"grey": 2, "blur or not": 2, "turn": 4}  # of the others every image has its own
 
 
 @pytest.mark.parametrize("name", RANDOM)

@@ -144,7 +144,7 @@ RANDOM = {
     "turn": lambda images, source: augment.random_quarter_turn(images, source)[0],
     "fused": lambda images, source: augment.fused_crop_and_color(images, grayscale=0, jitter=1.0, generator=source),
 }
-OUTCOMES = {"grey": 2, "blur or not": 2, "solarise": 2, "turn": 4}  # of the others every image has its own
+OUTCOMES = {"grey": 2, "blur or not": 2, "turn": 4}  # of the others every image has its own
 
 
 @pytest.mark.parametrize("name", RANDOM)
