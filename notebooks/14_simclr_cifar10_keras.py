@@ -723,8 +723,9 @@ results.save_figure(run, "tsne", plots.embedding(maps, shown.labels, shown.class
 # themselves make better neighbours than an untrained network, which throws much away. SimCLR beats them by 8 points,
 # with 64 numbers for an image instead of 3,072. A linear layer reads hardly more than the neighbours do (0.1 points),
 # and its accuracy on the training images (printed above) is within a point of that on the test images.
-# A training follows every difference in rounding, even with the same seed: the run before this one, of the same code,
-# had 53.4 and 53.8 %, and for one arm of the experiments 1.5 points more. So a point, here, is nothing.
+# The run before this one, of the same code with the same seed, had 53.4 and 53.8 %, and 1.5 points more for one arm of
+# the experiments, presumably as another machine rounds differently and the training then goes its own way. So a point,
+# here, is nothing.
 #
 # The neighbours show what has been learnt and what has not: many share colours and composition with the first image,
 # and only then its class. The plane against a pale sky finds two planes, a car, and two ships against pale skies; the
